@@ -1,0 +1,35 @@
+-- The outbox: the log of delivery intents. A position is drawn by next_position() only, which
+-- first gives the transaction its xid: the feed's proof that it misses nothing rests on that order.
+
+create sequence cxsig.outbox_position cache 1;
+comment on sequence cxsig.outbox_position is 'positions in the outbox; drawn by cxsig.next_position() only';
+
+create function cxsig.next_position() returns bigint
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'cxsig_next_position';
+comment on function cxsig.next_position() is
+    'next position of the outbox, drawn after the transaction has its xid; call it only while holding the ticket''s row lock';
+
+create table cxsig.outbox (
+    position       bigint not null default cxsig.next_position(),
+    txid           xid8 not null default pg_catalog.pg_current_xact_id(),
+    event_id       uuid not null,
+    recorded_at    timestamptz not null,
+    ticket_id      cxsig.ticket_id collate "C" not null,
+    stream         cxsig.stream not null default 'live',
+    destination_id integer,
+    forced         boolean not null default false,
+    primary key (position)
+) partition by range (position);
+create index outbox_txid on cxsig.outbox (txid, position);
+comment on table cxsig.outbox is 'delivery intents in log order; never updated, partitioned by position, a partition goes when every destination is past it';
+comment on column cxsig.outbox.position is 'place in the log; within a ticket, position order is commit order';
+comment on column cxsig.outbox.txid is 'the top-level transaction that wrote it';
+comment on column cxsig.outbox.event_id is 'the event';
+comment on column cxsig.outbox.recorded_at is 'its partition key in event';
+comment on column cxsig.outbox.ticket_id is 'its ticket';
+comment on column cxsig.outbox.stream is 'live or backfill';
+comment on column cxsig.outbox.destination_id is 'null: every destination whose filter matches; set: a redrive, replay or repair for this one';
+comment on column cxsig.outbox.forced is 'sent even where a newer revision is known';
+create table cxsig.outbox_default partition of cxsig.outbox default;
+comment on table cxsig.outbox_default is 'catches what partition maintenance missed; emptied into partitions by cxsig.maintain()';

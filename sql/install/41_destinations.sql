@@ -1,0 +1,401 @@
+-- Destinations: make, change, pause, resume, drop, test. Callers need cxsig_admin.
+
+create function cxsig._check_destination(name text, transport text, config jsonb, projection text,
+                                         mapping jsonb, filter jsonpath) returns void
+    language c stable parallel unsafe
+    as 'MODULE_PATHNAME', 'cxsig_check_destination';
+comment on function cxsig._check_destination(text, text, jsonb, text, jsonb, jsonpath) is
+    'internal: raises what is wrong with a destination''s settings, naming the key';
+
+create function cxsig._destination_id(name text) returns integer
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    id integer;
+begin
+    select d.destination_id into id from cxsig.destination d where d.name = _destination_id.name;
+    if id is null then
+        raise exception using
+            errcode = 'undefined_object',
+            message = format('destination "%s" does not exist', left(_destination_id.name, 80)),
+            hint = coalesce('There is: ' || (select string_agg(d.name, ', ' order by d.name)
+                                             from cxsig.destination d) || '.',
+                            'There is none yet; make one with cxsig.create_destination().');
+    end if;
+    return id;
+end
+$$;
+comment on function cxsig._destination_id(text) is 'internal: the id of a destination by name; raises where there is none';
+
+create function cxsig._option_integer(key text, value jsonb, low bigint, high bigint) returns integer
+    language plpgsql immutable
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if jsonb_typeof(value) = 'number' and (value #>> '{}') ~ '^[0-9]+$'
+       and (value #>> '{}')::numeric between low and high then
+        return (value #>> '{}')::integer;
+    end if;
+    raise exception using
+        errcode = 'invalid_parameter_value',
+        message = format('option "%s" cannot be %s', key, left(value::text, 60)),
+        hint = format('A whole number from %s to %s.', low, high);
+end
+$$;
+comment on function cxsig._option_integer(text, jsonb, bigint, bigint) is 'internal: an option that is a whole number in a range';
+
+create function cxsig._option_word(key text, value jsonb, allowed text[]) returns text
+    language plpgsql immutable
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if jsonb_typeof(value) = 'string' and (value #>> '{}') = any (allowed) then
+        return value #>> '{}';
+    end if;
+    raise exception using
+        errcode = 'invalid_parameter_value',
+        message = format('option "%s" cannot be %s', key, left(value::text, 60)),
+        hint = format('One of: %s.', array_to_string(allowed, ', '));
+end
+$$;
+comment on function cxsig._option_word(text, jsonb, text[]) is 'internal: an option that is one of some words';
+
+create function cxsig._option_filter(value jsonb) returns jsonpath
+    language plpgsql immutable
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if value = 'null' then
+        return null;
+    end if;
+    if jsonb_typeof(value) <> 'string' then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('option "filter" cannot be %s', left(value::text, 60)),
+            hint = 'A jsonpath predicate as a string, such as "$.churn_risk == \"high\"".';
+    end if;
+    return (value #>> '{}')::jsonpath;
+exception
+    when syntax_error or invalid_text_representation then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('option "filter" is no jsonpath: %s', left(value::text, 120)),
+            detail = sqlerrm,
+            hint = 'A jsonpath predicate, such as $.churn_risk == "high".';
+end
+$$;
+comment on function cxsig._option_filter(jsonb) is 'internal: the option filter as a jsonpath';
+
+create function cxsig._apply_options(destination cxsig.destination, options jsonb)
+    returns cxsig.destination
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    d alias for destination;
+    key text;
+    value jsonb;
+begin
+    if options is null or jsonb_typeof(options) <> 'object' then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = 'options must be a JSON object',
+            hint = 'For example {"projection": "bi", "concurrency": 8}.';
+    end if;
+    for key, value in select e.key, e.value from jsonb_each(options) e loop
+        case key
+            when 'projection' then d.projection := cxsig._option_word(key, value, array['crm', 'bi', 'ops']);
+            when 'mapping' then d.mapping := nullif(value, 'null');
+            when 'filter' then d.filter := cxsig._option_filter(value);
+            when 'order_scope' then d.order_scope := cxsig._option_word(key, value, array['ticket', 'account', 'none']);
+            when 'history' then d.history := cxsig._option_word(key, value, array['all', 'latest']);
+            when 'concurrency' then d.concurrency := cxsig._option_integer(key, value, 1, 1000);
+            when 'window' then d."window" := cxsig._option_integer(key, value, 1, 100000);
+            when 'connect_timeout_ms' then d.connect_timeout_ms := cxsig._option_integer(key, value, 1, 600000);
+            when 'total_timeout_ms' then d.total_timeout_ms := cxsig._option_integer(key, value, 1, 3600000);
+            when 'retry_initial_ms' then d.retry_initial_ms := cxsig._option_integer(key, value, 1, 86400000);
+            when 'retry_max_ms' then d.retry_max_ms := cxsig._option_integer(key, value, 1, 604800000);
+            when 'max_attempts' then d.max_attempts := cxsig._option_integer(key, value, 1, 1000000);
+            when 'poison_policy' then d.poison_policy := cxsig._option_word(key, value, array['skip', 'hold']);
+            when 'schema_version' then d.schema_version := cxsig._option_integer(key, value, 1, 1);
+            when 'sla_target_ms' then d.sla_target_ms := cxsig._option_integer(key, value, 1, 2147483647);
+            else
+                raise exception using
+                    errcode = 'invalid_parameter_value',
+                    message = format('there is no option "%s"', left(key, 60)),
+                    hint = 'Options: projection, mapping, filter, order_scope, history, concurrency, window, connect_timeout_ms, total_timeout_ms, retry_initial_ms, retry_max_ms, max_attempts, poison_policy, schema_version, sla_target_ms; for create_destination also start and paused.';
+        end case;
+    end loop;
+    if d.retry_max_ms < d.retry_initial_ms then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('option "retry_max_ms" (%s) cannot be less than "retry_initial_ms" (%s)',
+                             d.retry_max_ms, d.retry_initial_ms),
+            hint = 'Set both.';
+    end if;
+    perform cxsig._check_destination(d.name, d.transport, d.config, d.projection, d.mapping, d.filter);
+    return d;
+end
+$$;
+comment on function cxsig._apply_options(cxsig.destination, jsonb) is
+    'internal: a destination with options applied and checked; raises what is wrong, naming the key';
+
+create function cxsig.create_destination(name text, transport text, config jsonb, options jsonb default '{}')
+    returns integer
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    d cxsig.destination;
+    start text := 'now';
+    low bigint := 1;
+begin
+    if create_destination.name is null or create_destination.name !~ '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}$' then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('destination name "%s" is not allowed', left(create_destination.name, 80)),
+            hint = '1 to 63 letters, digits and _ . : -, starting with a letter or digit.';
+    end if;
+    if exists (select from cxsig.destination e where e.name = create_destination.name) then
+        raise exception using
+            errcode = 'duplicate_object',
+            message = format('destination "%s" exists already', create_destination.name),
+            hint = 'Change it with cxsig.alter_destination(), or drop it first.';
+    end if;
+    if config is null or jsonb_typeof(config) <> 'object' then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = 'config must be a JSON object',
+            hint = 'For a webhook: {"url": "https://example.com/hook"}.';
+    end if;
+    if options ? 'start' then
+        start := cxsig._option_word('start', options -> 'start', array['now', 'beginning']);
+    end if;
+    if options ? 'paused' and jsonb_typeof(options -> 'paused') <> 'boolean' then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('option "paused" cannot be %s', left((options -> 'paused')::text, 60)),
+            hint = 'true or false.';
+    end if;
+
+    -- Defaults come from the table, so that they stand in one place; the row is completed below.
+    insert into cxsig.destination (name, transport, config)
+        values (create_destination.name, create_destination.transport, create_destination.config)
+        returning * into d;
+    d := cxsig._apply_options(d, options - 'start' - 'paused');
+    if (options ->> 'paused')::boolean then
+        d.state := 'paused';
+        d.state_reason := 'created paused';
+    end if;
+    perform cxsig._write_destination(d);
+    if start = 'now' then
+        select case when s.is_called then s.last_value + 1 else s.last_value end
+            into low from cxsig.outbox_position s;
+    else
+        low := coalesce((select min(o.position) from cxsig.outbox o), 1);
+    end if;
+    -- Rows route by what partitions there are once the default one is locked: see _make_partition().
+    lock table cxsig.checkpoint_default in row exclusive mode;
+    insert into cxsig.checkpoint (destination_id, low, high, system_identifier)
+        values (d.destination_id, low, low - 1, (select c.system_identifier from pg_control_system() c));
+    perform cxsig._notify_workers();
+    if not exists (select from cxsig._worker_slots()) then
+        raise warning using
+            errcode = 'object_not_in_prerequisite_state',
+            message = 'the cxsig worker is not loaded: nothing will be sent',
+            hint = 'Add cxsig to "shared_preload_libraries" and restart the server.';
+    end if;
+    return d.destination_id;
+end
+$$;
+comment on function cxsig.create_destination(text, text, jsonb, jsonb) is
+    'makes a destination and returns its id. config: the transport''s settings, {"url": "https://..."}. options: projection, mapping, filter, order_scope, history, concurrency, window, connect_timeout_ms, total_timeout_ms, retry_initial_ms, retry_max_ms, max_attempts, poison_policy, sla_target_ms, start (now or beginning), paused';
+
+create function cxsig._write_destination(d cxsig.destination) returns void
+    language sql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+    update cxsig.destination t
+        set config = d.config, projection = d.projection, mapping = d.mapping, filter = d.filter,
+            order_scope = d.order_scope, history = d.history, concurrency = d.concurrency,
+            "window" = d."window", connect_timeout_ms = d.connect_timeout_ms,
+            total_timeout_ms = d.total_timeout_ms, retry_initial_ms = d.retry_initial_ms,
+            retry_max_ms = d.retry_max_ms, max_attempts = d.max_attempts,
+            poison_policy = d.poison_policy, schema_version = d.schema_version,
+            sla_target_ms = d.sla_target_ms, state = d.state, state_reason = d.state_reason
+        where t.destination_id = d.destination_id
+$$;
+comment on function cxsig._write_destination(cxsig.destination) is 'internal: writes back a destination''s settings';
+
+create function cxsig.alter_destination(name text, config jsonb default null, options jsonb default '{}')
+    returns void
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    d cxsig.destination;
+begin
+    select * into d from cxsig.destination e
+        where e.destination_id = cxsig._destination_id(alter_destination.name) for update;
+    if config is not null then
+        if jsonb_typeof(config) <> 'object' then
+            raise exception using
+                errcode = 'invalid_parameter_value',
+                message = 'config must be a JSON object',
+                hint = 'It replaces the whole config.';
+        end if;
+        d.config := config;
+    end if;
+    if options ? 'order_scope' and options ->> 'order_scope' <> d.order_scope
+       and exists (select from cxsig.retry r where r.destination_id = d.destination_id) then
+        raise exception using
+            errcode = 'object_in_use',
+            message = format('option "order_scope" of destination "%s" cannot be changed while events wait for a retry',
+                             alter_destination.name),
+            hint = 'See cxsig.blocked_lanes; make a new destination instead, or wait until it is empty.';
+    end if;
+    d := cxsig._apply_options(d, options);
+    perform cxsig._write_destination(d);
+    perform cxsig._notify_workers();
+end
+$$;
+comment on function cxsig.alter_destination(text, jsonb, jsonb) is
+    'changes a destination while it runs: config is replaced where given, options as in create_destination()';
+
+create function cxsig._set_state(name text, from_states text[], to_state text, reason text) returns boolean
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    id integer := cxsig._destination_id(_set_state.name);
+begin
+    update cxsig.destination d
+        set state = to_state, state_reason = reason, state_changed_at = clock_timestamp()
+        where d.destination_id = id and d.state = any (from_states);
+    if found then
+        perform cxsig._notify_workers();
+    end if;
+    return found;
+end
+$$;
+comment on function cxsig._set_state(text, text[], text, text) is 'internal: moves a destination between states; false where it was in none of them';
+
+create function cxsig.pause_destination(name text, reason text default 'paused by a person') returns boolean
+    language sql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $$ select cxsig._set_state(name, array['active'], 'paused', reason) $$;
+comment on function cxsig.pause_destination(text, text) is
+    'stops sending to a destination; its events wait. False where it was not active';
+
+create function cxsig.resume_destination(name text) returns boolean
+    language sql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $$ select cxsig._set_state(name, array['paused', 'stopped', 'disabled'], 'active', 'resumed by a person') $$;
+comment on function cxsig.resume_destination(text) is
+    'sends again to a destination that was paused, stopped or disabled, from where it was. False where it was active';
+
+create function cxsig.resume_all() returns integer
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    n integer;
+begin
+    update cxsig.destination d
+        set state = 'active', state_reason = 'resumed by a person', state_changed_at = clock_timestamp()
+        where d.state <> 'active';
+    get diagnostics n = row_count;
+    perform cxsig._notify_workers();
+    return n;
+end
+$$;
+comment on function cxsig.resume_all() is 'resumes every destination that is not active; returns how many';
+
+create function cxsig.drop_destination(name text) returns void
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    id integer := cxsig._destination_id(drop_destination.name);
+begin
+    delete from cxsig.destination d where d.destination_id = id;
+    perform cxsig._notify_workers();
+end
+$$;
+comment on function cxsig.drop_destination(text) is
+    'forgets a destination, its secrets and what waits for it; its receipts and dead letters stay';
+
+create function cxsig.test_destination(
+    name text,
+    out ok boolean,
+    out http_status integer,
+    out latency_ms numeric,
+    out answer text,
+    out detail text
+) returns record
+    language c volatile strict parallel unsafe security definer
+    set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'cxsig_test_destination';
+comment on function cxsig.test_destination(text) is
+    'sends a signed ping that changes nothing, from this session, and returns the answer';
+
+create function cxsig._hide_query() returns void
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'cxsig_hide_query';
+comment on function cxsig._hide_query() is
+    'internal: takes the text of the running statement out of pg_stat_activity and of error reports';
+
+create function cxsig._check_secret(name text, value text) returns void
+    language c immutable parallel unsafe
+    as 'MODULE_PATHNAME', 'cxsig_check_secret';
+comment on function cxsig._check_secret(text, text) is 'internal: raises where a signing secret has not the right form; never shows it';
+
+create function cxsig.set_secret(destination text, name text, value text default null,
+                                 file text default null, keep_previous interval default null)
+    returns void
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    id integer;
+begin
+    perform cxsig._hide_query();
+    id := cxsig._destination_id(destination);
+    if set_secret.name is null or set_secret.name !~ '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}$' then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = 'the name of a secret must be 1 to 63 letters, digits and _ . : -',
+            hint = 'signing, or the name a header of the config refers to.';
+    end if;
+    if (value is null) = (file is null) then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = 'a secret is set by value or by file',
+            hint = 'Give one of value and file.';
+    end if;
+    if file is not null and (file = '' or file ~ '[/\\]' or file like '%..%') then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = 'file must be the name of a file in "cxsig.secret_directory"',
+            hint = 'Without slashes and "..".';
+    end if;
+    if value is not null then
+        perform cxsig._check_secret(set_secret.name, value);
+    end if;
+    if keep_previous is null then
+        delete from cxsig.secret s where s.destination_id = id and s.name = set_secret.name;
+    else
+        update cxsig.secret s
+            set expires_at = least(s.expires_at, now() + keep_previous)
+            where s.destination_id = id and s.name = set_secret.name;
+    end if;
+    insert into cxsig.secret (destination_id, name, value, file) values (id, set_secret.name, value, file);
+    update cxsig.destination d
+        set secret_names = array(select distinct u.n from unnest(d.secret_names || set_secret.name) u(n) order by u.n)
+        where d.destination_id = id;
+    perform cxsig._notify_workers();
+end
+$$;
+comment on function cxsig.set_secret(text, text, text, text, interval) is
+    'sets a secret by value, or by the name of a file in cxsig.secret_directory. It cannot be read back. name: signing (whsec_...), or what a header of the config refers to. keep_previous: how long the old ones stay valid beside it, for rotation';

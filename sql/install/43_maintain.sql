@@ -1,0 +1,268 @@
+-- Partitions: made ahead, filled from the default partition, dropped when nobody needs them.
+-- Every step takes its locks under a short timeout and is left for the next run where it would wait:
+-- making and dropping partitions must not hold up an ingest behind a long transaction.
+
+create function cxsig._partitions(parent regclass, out partition regclass, out low text, out high text)
+    returns setof record
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select i.inhrelid::regclass, b.m[1], b.m[2]
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid),
+                                    'FROM \(''?([^'')]+)''?\) TO \(''?([^'')]+)''?\)') b(m)
+    where i.inhparent = parent and b.m is not null
+$$;
+comment on function cxsig._partitions(regclass) is 'internal: range partitions of a table with their bounds as text; the default partition is not one';
+
+create function cxsig._make_partition(parent text, suffix text, key text, low text, high text) returns boolean
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    name text := parent || '_' || suffix;
+    columns text;
+begin
+    if to_regclass(format('cxsig.%I', name)) is not null then
+        return false;
+    end if;
+    -- Who writes to a partitioned table locks its default partition first, then routes: a row on
+    -- its way there would be refused once the new partition has taken over its range.
+    execute format('lock table cxsig.%I in access exclusive mode', parent || '_default');
+    execute format('create table cxsig.%I (like cxsig.%I including all excluding identity)', name, parent);
+    execute format('comment on table cxsig.%I is %L', name,
+                   format('partition of cxsig.%s: %s from %s to below %s', parent, key, low, high));
+    -- What the default partition caught meanwhile moves over; a row is visible in one of both to anyone.
+    execute format('with moved as (delete from cxsig.%I where %I >= %L and %I < %L returning *) insert into cxsig.%I select * from moved',
+                   parent || '_default', key, low, key, high, name);
+    execute format('alter table cxsig.%I attach partition cxsig.%I for values from (%L) to (%L)',
+                   parent, name, low, high);
+    return true;
+exception
+    when lock_not_available then
+        return false;
+end
+$$;
+comment on function cxsig._make_partition(text, text, text, text, text) is
+    'internal: makes a range partition and fills it from the default one; false where it exists, or would have to wait';
+
+create function cxsig._drop_partition(partition regclass) returns boolean
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    execute format('drop table %s', partition);
+    return true;
+exception
+    when lock_not_available then
+        return false;
+end
+$$;
+comment on function cxsig._drop_partition(regclass) is 'internal: drops a partition; false where it would have to wait';
+
+create function cxsig._maintain_days(parent text, key text, ahead integer) returns integer
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    today date := (clock_timestamp() at time zone 'UTC')::date;
+    made integer := 0;
+    day date;
+begin
+    for i in 0 .. ahead loop
+        day := today + i;
+        if cxsig._make_partition(parent, to_char(day, '"p"YYYYMMDD'), key,
+                                 to_char(day, 'YYYY-MM-DD "00:00:00+00"'),
+                                 to_char(day + 1, 'YYYY-MM-DD "00:00:00+00"')) then
+            made := made + 1;
+        end if;
+    end loop;
+    return made;
+end
+$$;
+comment on function cxsig._maintain_days(text, text, integer) is 'internal: makes the day partitions of a table, today''s and some ahead';
+
+create function cxsig._maintain_months(parent text, key text, ahead integer) returns integer
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    this date := date_trunc('month', clock_timestamp() at time zone 'UTC')::date;
+    made integer := 0;
+    month date;
+begin
+    for i in 0 .. ahead loop
+        month := (this + make_interval(months => i))::date;
+        if cxsig._make_partition(parent, to_char(month, '"p"YYYYMM'), key,
+                                 to_char(month, 'YYYY-MM-DD "00:00:00+00"'),
+                                 to_char(month + interval '1 month', 'YYYY-MM-DD "00:00:00+00"')) then
+            made := made + 1;
+        end if;
+    end loop;
+    return made;
+end
+$$;
+comment on function cxsig._maintain_months(text, text, integer) is 'internal: makes the month partitions of a table, this month''s and some ahead';
+
+create function cxsig._maintain_outbox(ahead integer) returns integer
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    rows bigint := current_setting('cxsig.outbox_partition_rows')::bigint;
+    newest bigint := (select s.last_value from cxsig.outbox_position s);
+    high bigint := (select max(p.high::bigint) from cxsig._partitions('cxsig.outbox') p);
+    made integer := 0;
+begin
+    if high is null then
+        high := coalesce((select min(o.position) from cxsig.outbox_default o), newest);
+        -- More than a moment's work is left in the default partition, and goes with it.
+        if newest - high > 100000 then
+            high := newest + rows;
+        end if;
+    end if;
+    while high <= newest + ahead * rows loop
+        exit when not cxsig._make_partition('outbox', 'p' || high, 'position', high::text, (high + rows)::text);
+        high := high + rows;
+        made := made + 1;
+    end loop;
+    return made;
+end
+$$;
+comment on function cxsig._maintain_outbox(integer) is 'internal: makes the outbox''s partitions ahead of its newest position';
+
+create function cxsig._drop_outbox() returns integer
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    newest bigint := (select s.last_value from cxsig.outbox_position s);
+    past bigint := newest;
+    doubt xid8[] := '{}';
+    one record;
+    needed boolean;
+    dropped integer := 0;
+begin
+    -- Every destination is past this position; rows of transactions in doubt may still be wanted.
+    for one in
+        select c.low, c.doubt
+        from cxsig.destination d
+        cross join lateral (select k.low, k.doubt from cxsig.checkpoint k
+                            where k.destination_id = d.destination_id
+                            order by k.written_at desc limit 1) c
+    loop
+        past := least(past, one.low);
+        doubt := doubt || one.doubt;
+    end loop;
+    for one in
+        select p.partition from cxsig._partitions('cxsig.outbox') p
+        where p.high::bigint <= past order by p.high::bigint
+    loop
+        execute format('select exists (select from %s where txid = any ($1))', one.partition)
+            into needed using doubt;
+        if not needed and cxsig._drop_partition(one.partition) then
+            dropped := dropped + 1;
+        end if;
+    end loop;
+    delete from cxsig.outbox_default o where o.position < past and o.txid <> all (doubt);
+    return dropped;
+end
+$$;
+comment on function cxsig._drop_outbox() is 'internal: drops partitions of the outbox that every destination is past';
+
+create function cxsig._drop_by_age(parent text, keep interval) returns integer
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    one record;
+    dropped integer := 0;
+begin
+    for one in
+        select p.partition from cxsig._partitions(format('cxsig.%I', parent)::regclass) p
+        where p.high::timestamptz < clock_timestamp() - keep order by p.high::timestamptz
+    loop
+        if cxsig._drop_partition(one.partition) then
+            dropped := dropped + 1;
+        end if;
+    end loop;
+    return dropped;
+end
+$$;
+comment on function cxsig._drop_by_age(text, interval) is 'internal: drops partitions by time that ended longer ago than keep';
+
+create function cxsig._drop_events() returns integer
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    keep interval := current_setting('cxsig.event_retention')::interval;
+    one record;
+    dropped integer := 0;
+begin
+    if keep = interval '0' then
+        return 0;
+    end if;
+    -- An event that still has to go somewhere, or may be redriven, stays whatever its age.
+    for one in
+        select p.partition, p.high::timestamptz as high from cxsig._partitions('cxsig.event') p
+        where p.high::timestamptz < clock_timestamp() - keep
+    loop
+        continue when exists (select from cxsig.outbox o where o.recorded_at < one.high)
+                   or exists (select from cxsig.retry r where r.recorded_at < one.high)
+                   or exists (select from cxsig.dead_letter l where l.resolution is null and l.recorded_at < one.high);
+        if cxsig._drop_partition(one.partition) then
+            dropped := dropped + 1;
+        end if;
+    end loop;
+    return dropped;
+end
+$$;
+comment on function cxsig._drop_events() is 'internal: drops partitions of the log past cxsig.event_retention that nothing needs any more';
+
+create function cxsig._drop_checkpoints() returns integer
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- An idle destination writes none: its newest one moves forward before its partition goes. An
+    -- old checkpoint is always safe, it only makes the next start look further.
+    insert into cxsig.checkpoint (destination_id, low, high, doubt, filtered, system_identifier)
+        select c.destination_id, c.low, c.high, c.doubt, c.filtered, c.system_identifier
+        from cxsig.destination d
+        cross join lateral (select k.* from cxsig.checkpoint k
+                            where k.destination_id = d.destination_id
+                            order by k.written_at desc limit 1) c
+        where c.written_at < clock_timestamp() - interval '1 day';
+    return cxsig._drop_by_age('checkpoint', interval '1 day');
+end
+$$;
+comment on function cxsig._drop_checkpoints() is 'internal: drops old checkpoints, keeping each destination''s newest';
+
+create function cxsig.maintain(out made integer, out dropped integer) returns record
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '50ms'
+as $$
+declare
+    keep interval := current_setting('cxsig.delivery_retention')::interval;
+begin
+    made := cxsig._maintain_outbox(2)
+          + cxsig._maintain_months('event', 'recorded_at', 1)
+          + cxsig._maintain_days('delivery', 'finished_at', 2)
+          + cxsig._maintain_days('checkpoint', 'written_at', 2);
+    dropped := cxsig._drop_outbox() + cxsig._drop_events() + cxsig._drop_checkpoints();
+    if keep > interval '0' then
+        dropped := dropped + cxsig._drop_by_age('delivery', keep);
+    end if;
+    -- Autovacuum leaves small tables alone; without statistics the views are planned for hundreds.
+    if (select c.reltuples < 0 from pg_class c where c.oid = 'cxsig.destination'::regclass) then
+        analyze cxsig.destination;
+    end if;
+    delete from cxsig.retry r
+        where not exists (select from cxsig.destination d where d.destination_id = r.destination_id);
+end
+$$;
+comment on function cxsig.maintain() is
+    'makes partitions ahead and drops those nobody needs; the first dispatcher of a database calls it, about twice a minute';

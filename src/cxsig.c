@@ -1,0 +1,27 @@
+/*
+ * cxsig.c
+ *	  The module: what is set up when the library is loaded.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/settings.h"
+#include "base/shared.h"
+#include "dispatch/launcher.h"
+#include "miscadmin.h"
+
+CXSIG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+/* Without preloading there are settings and SQL functions, and no worker. */
+void
+_PG_init(void)
+{
+	cxsig_settings_init();
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	cxsig_shared_init();
+	cxsig_ddl_init();
+	cxsig_launcher_register();
+}

@@ -1,0 +1,30 @@
+/*
+ * check.c
+ *	  cxsig._check_destination(): what create_destination() and alter_destination() ask before they
+ *	  write a row. Runs in ordinary backends; touches no table.
+ */
+#include "postgres.h"
+
+#include "event/event.h"
+#include "fmgr.h"
+#include "transport/transport.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(cxsig_check_destination);
+
+/* _check_destination(name, transport, config, projection, mapping, filter): raises what is wrong. */
+Datum
+cxsig_check_destination(PG_FUNCTION_ARGS)
+{
+	const CxsigTransportOps *ops = cxsig_transport_lookup(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	CxsigView	view = {CXSIG_PROJECTION_CRM, NULL, NULL};
+
+	view.projection = cxsig_projection_parse(text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	if (!PG_ARGISNULL(4))
+		view.mapping = cxsig_mapping_prepare(PG_GETARG_JSONB_P(4));
+	if (!PG_ARGISNULL(5))
+		view.filter = cxsig_filter_prepare(PG_GETARG_JSONPATH_P(5));
+	(void) ops->prepare(PG_GETARG_JSONB_P(2), NULL, -1, &view,
+						text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_VOID();
+}

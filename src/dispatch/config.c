@@ -1,0 +1,217 @@
+/*
+ * config.c
+ *	  Reading destinations and their secrets, and making them ready. Runs in dispatchers.
+ *	  Locks: AccessShareLock on destination and secret while reading.
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "dispatch/config.h"
+#include "dispatch/guarded.h"
+#include "dispatch/slot.h"
+#include "executor/spi.h"
+#include "transport/secret.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#define SQL_DESTINATIONS                                                                           \
+	"select destination_id, pg_catalog.concat(d::pg_catalog.text,"                                 \
+	" (select pg_catalog.string_agg(secret_id::pg_catalog.text, ',' order by secret_id)"           \
+	" from cxsig.secret s where s.destination_id operator(pg_catalog.=) d.destination_id"          \
+	" and (s.expires_at is null or s.expires_at operator(pg_catalog.>) pg_catalog.now()))),"       \
+	" name::pg_catalog.text, transport, config, projection, mapping, filter, order_scope, history," \
+	" concurrency, \"window\", connect_timeout_ms, total_timeout_ms, retry_initial_ms,"            \
+	" retry_max_ms, max_attempts, poison_policy from cxsig.destination d"                          \
+	" where state operator(pg_catalog.=) 'active'"                                                 \
+	" and destination_id operator(pg_catalog.%) $1 operator(pg_catalog.=) $2"                      \
+	" order by destination_id"
+
+/* What the guarded task fills. */
+typedef struct ConfigRead
+{
+	MemoryContext context;
+	List	   *configs;
+} ConfigRead;
+
+static void config_read(void *arg);
+static CxsigConfig *config_read_row(HeapTuple row, TupleDesc desc);
+static char *config_text(HeapTuple row, TupleDesc desc, int column);
+static int	config_int(HeapTuple row, TupleDesc desc, int column);
+static struct varlena *config_varlena(HeapTuple row, TupleDesc desc, int column);
+static void config_apply(CxsigDestination *destination, const CxsigConfig *config);
+
+bool
+cxsig_config_read_all(List **configs, bool *gone)
+{
+	ConfigRead	read = {CurrentMemoryContext, NIL};
+	CxsigGuarded result = cxsig_guarded_run("cxsig: reading destinations", config_read, &read);
+
+	*gone = result == CXSIG_GONE_EXTENSION;
+	*configs = read.configs;
+	return result == CXSIG_DONE;
+}
+
+static void
+config_read(void *arg)
+{
+	ConfigRead *read = arg;
+	Oid			types[] = {INT4OID, INT4OID};
+	Datum		values[] = {Int32GetDatum(cxsig_workers), Int32GetDatum(cxsig_slot->ordinal)};
+	MemoryContext old;
+	ListCell   *cell;
+	uint64		i;
+
+	if (SPI_execute_with_args(SQL_DESTINATIONS, lengthof(types), types, values, NULL, true, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not read destinations");
+	old = MemoryContextSwitchTo(read->context);
+	for (i = 0; i < SPI_processed; i++)
+		read->configs = lappend(read->configs, config_read_row(SPI_tuptable->vals[i],
+															   SPI_tuptable->tupdesc));
+	foreach(cell, read->configs)
+	{
+		CxsigConfig *config = lfirst(cell);
+
+		/* SPI leaves its own context behind. */
+		MemoryContextSwitchTo(read->context);
+		config->n_secrets = cxsig_secrets_read(config->id, &config->secrets);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static CxsigConfig *
+config_read_row(HeapTuple row, TupleDesc desc)
+{
+	CxsigConfig *config = palloc0(sizeof(CxsigConfig));
+	char	   *print = config_text(row, desc, 2);
+
+	config->id = config_int(row, desc, 1);
+	config->fingerprint = hash_bytes((unsigned char *) print, strlen(print));
+	config->name = config_text(row, desc, 3);
+	config->transport = config_text(row, desc, 4);
+	config->config = (Jsonb *) config_varlena(row, desc, 5);
+	config->projection = config_text(row, desc, 6);
+	config->mapping = (Jsonb *) config_varlena(row, desc, 7);
+	config->filter = (JsonPath *) config_varlena(row, desc, 8);
+	config->order_scope = config_text(row, desc, 9);
+	config->history = config_text(row, desc, 10);
+	config->concurrency = config_int(row, desc, 11);
+	config->window = config_int(row, desc, 12);
+	config->connect_timeout_ms = config_int(row, desc, 13);
+	config->total_timeout_ms = config_int(row, desc, 14);
+	config->retry_initial_ms = config_int(row, desc, 15);
+	config->retry_max_ms = config_int(row, desc, 16);
+	config->max_attempts = config_int(row, desc, 17);
+	config->poison_policy = config_text(row, desc, 18);
+	return config;
+}
+
+static char *
+config_text(HeapTuple row, TupleDesc desc, int column)
+{
+	return SPI_getvalue(row, desc, column);
+}
+
+static int
+config_int(HeapTuple row, TupleDesc desc, int column)
+{
+	bool		isnull;
+
+	return DatumGetInt32(SPI_getbinval(row, desc, column, &isnull));
+}
+
+static struct varlena *
+config_varlena(HeapTuple row, TupleDesc desc, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(row, desc, column, &isnull);
+
+	return isnull ? NULL : PG_DETOAST_DATUM_COPY(value);
+}
+
+const CxsigConfig *
+cxsig_config_find(List *configs, int id)
+{
+	ListCell   *cell;
+
+	foreach(cell, configs)
+		if (((CxsigConfig *) lfirst(cell))->id == id)
+			return lfirst(cell);
+	return NULL;
+}
+
+CxsigDestination *
+cxsig_config_prepare(const CxsigConfig *config, char **reason)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "cxsig destination",
+												  ALLOCSET_DEFAULT_SIZES);
+	CxsigDestination *volatile destination = NULL;
+
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		destination = palloc0(sizeof(CxsigDestination));
+		destination->context = context;
+		config_apply(destination, config);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		*reason = pstrdup(error->message);
+		FreeErrorData(error);
+		MemoryContextDelete(context);
+		destination = NULL;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	return destination;
+}
+
+/* Make the settings ready in the destination's context; may raise. */
+static void
+config_apply(CxsigDestination *destination, const CxsigConfig *config)
+{
+	destination->id = config->id;
+	destination->fingerprint = config->fingerprint;
+	destination->name = pstrdup(config->name);
+	destination->view.projection = cxsig_projection_parse(config->projection);
+	if (config->mapping != NULL)
+		destination->view.mapping = cxsig_mapping_prepare(config->mapping);
+	if (config->filter != NULL)
+		destination->view.filter = cxsig_filter_prepare(config->filter);
+	cxsig_secrets_resolve(config->secrets, config->n_secrets);
+	destination->transport =
+		cxsig_transport_lookup(config->transport)->prepare(config->config, config->secrets,
+														   config->n_secrets, &destination->view,
+														   destination->name);
+	if (strcmp(config->order_scope, "ticket") == 0)
+		destination->order_scope = CXSIG_SCOPE_TICKET;
+	else if (strcmp(config->order_scope, "account") == 0)
+		destination->order_scope = CXSIG_SCOPE_ACCOUNT;
+	else
+		destination->order_scope = CXSIG_SCOPE_NONE;
+	destination->latest = strcmp(config->history, "latest") == 0;
+	destination->concurrency = config->concurrency;
+	destination->window = config->window;
+	destination->limits.connect_timeout_ms = config->connect_timeout_ms;
+	destination->limits.total_timeout_ms = config->total_timeout_ms;
+	destination->retry_initial_ms = config->retry_initial_ms;
+	destination->retry_max_ms = config->retry_max_ms;
+	destination->max_attempts = config->max_attempts;
+	destination->hold_poison = strcmp(config->poison_policy, "hold") == 0;
+	destination->written_low = -1;
+
+	destination->items = SlabContextCreate(CurrentMemoryContext, "cxsig items",
+										   SLAB_DEFAULT_BLOCK_SIZE, sizeof(CxsigItem));
+	destination->lanes = cxsig_lanes_create(destination);
+	dlist_init(&destination->drainings);
+	dlist_init(&destination->ready);
+	dlist_init(&destination->loading);
+}

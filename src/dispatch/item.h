@@ -1,0 +1,44 @@
+/*
+ * item.h
+ *	  An event at a destination, from the moment it is read until its outcome is written.
+ */
+#ifndef CXSIG_ITEM_H
+#define CXSIG_ITEM_H
+
+#include "event/event.h"
+#include "lib/ilist.h"
+
+struct CxsigDestination;
+struct CxsigLane;
+struct CxsigDraining;
+
+/* An event read once for all destinations that want it. */
+typedef struct CxsigEventRef
+{
+	CxsigEvent *event;
+	int			refs;
+} CxsigEventRef;
+
+typedef struct CxsigItem
+{
+	dlist_node	node;			/* in its lane's queue */
+	struct CxsigDestination *destination;
+	struct CxsigLane *lane;
+	CxsigEventRef *ref;
+	int64		position;
+	uint64		entry;			/* in the destination's progress; unless one of the next two */
+	struct CxsigDraining *draining; /* came with a transaction that was in doubt */
+	bool		stored;			/* has a row in cxsig.retry */
+	bool		forced;
+	int			attempt;		/* attempts made */
+	int			strikes;		/* of those, failed while others passed */
+	uint64		successes_seen; /* the destination's, when it failed last */
+	TimestampTz sent_at;
+} CxsigItem;
+
+/* Take the event over: the reference count is 1. In the current context. */
+extern CxsigEventRef *cxsig_event_ref_create(CxsigEvent *event);
+extern CxsigEventRef *cxsig_event_ref_retain(CxsigEventRef *ref);
+extern void cxsig_event_ref_release(CxsigEventRef *ref);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * lane.h
+ *	  Lanes: per destination and ticket (or account) a FIFO with at most one request in flight.
+ *
+ * A lane exists only while it has events, in memory or in cxsig.retry. Its states:
+ *
+ *	  READY    has a head in memory, nothing in flight; in the destination's ready list
+ *	  SENDING  its head is in flight
+ *	  WAITING  its events are in cxsig.retry until `due`, or until a person releases them (held)
+ *	  LOADING  due: its events are about to be read back; in the destination's loading list
+ *
+ *	  (new) -> READY -> SENDING -> READY | WAITING | LOADING | (gone)
+ *	  WAITING -> LOADING -> READY | WAITING | (gone)
+ */
+#ifndef CXSIG_LANE_H
+#define CXSIG_LANE_H
+
+#include "dispatch/item.h"
+#include "lib/pairingheap.h"
+
+typedef enum CxsigLaneState
+{
+	CXSIG_LANE_READY,
+	CXSIG_LANE_SENDING,
+	CXSIG_LANE_WAITING,
+	CXSIG_LANE_LOADING
+} CxsigLaneState;
+
+typedef struct CxsigLane
+{
+	uint64		key;
+	CxsigLaneState state;
+	struct CxsigDestination *destination;
+	dlist_head	queue;			/* items in memory, oldest first */
+	int			queued;			/* their number */
+	int			stored;			/* rows in cxsig.retry that are not in the queue */
+	bool		held;			/* waits for a person */
+	TimestampTz due;			/* WAITING: when the head is tried again */
+	dlist_node	node;			/* in the ready or the loading list */
+	pairingheap_node waiting;	/* among the waiting lanes */
+} CxsigLane;
+
+typedef struct CxsigLanes CxsigLanes;
+
+/* The lanes of a destination; in the current context. */
+extern CxsigLanes *cxsig_lanes_create(struct CxsigDestination *destination);
+extern void cxsig_lanes_destroy(CxsigLanes *lanes);
+extern int	cxsig_lanes_count(const CxsigLanes *lanes);
+
+/* The lane of that key; a new one is READY and empty, and in no list yet. */
+extern CxsigLane *cxsig_lane_get(CxsigLanes *lanes, uint64 key);
+
+/* The key of the lane an event belongs to. */
+extern uint64 cxsig_lane_key(const struct CxsigDestination *destination, const CxsigEvent *event,
+							 int64 position);
+
+/* Add an item at the end of the lane's queue; a lane that was empty becomes ready. */
+extern void cxsig_lane_push(CxsigLane *lane, CxsigItem *item);
+
+/* The oldest item in memory, or NULL. */
+extern CxsigItem *cxsig_lane_head(CxsigLane *lane);
+
+/* Take an item out of the queue. */
+extern void cxsig_lane_remove(CxsigLane *lane, CxsigItem *item);
+
+/* State transitions; each asserts the state it starts from. */
+extern void cxsig_lane_ready_to_sending(CxsigLane *lane);
+extern void cxsig_lane_sending_to_ready(CxsigLane *lane);
+extern void cxsig_lane_sending_to_waiting(CxsigLane *lane, TimestampTz due, bool held);
+extern void cxsig_lane_new_to_waiting(CxsigLane *lane, int stored, TimestampTz due, bool held);
+extern void cxsig_lane_waiting_to_loading(CxsigLane *lane);
+extern void cxsig_lane_loading_to_ready(CxsigLane *lane);
+extern void cxsig_lane_loading_to_waiting(CxsigLane *lane, TimestampTz due, bool held);
+
+/* Its memory is empty, and the next of its events are in cxsig.retry. */
+extern void cxsig_lane_sending_to_loading(CxsigLane *lane);
+
+/* Forget a lane that has no events left, whatever list it is in. */
+extern void cxsig_lane_forget(CxsigLanes *lanes, CxsigLane *lane);
+
+/* Waiting lanes that are due by now start loading; the result is when the next is due (or DT_NOEND). */
+extern TimestampTz cxsig_lanes_wake_due(CxsigLanes *lanes, TimestampTz now);
+
+/* Call a function for each lane; it must not add or forget any. */
+extern void cxsig_lanes_each(CxsigLanes *lanes, void (*function) (CxsigLane *lane));
+
+/* Held lanes are read back: a person may have released them. */
+extern void cxsig_lanes_release_held(CxsigLanes *lanes);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * registry.h
+ *	  The destinations of this dispatcher: which there are, loading and unloading them.
+ */
+#ifndef CXSIG_REGISTRY_H
+#define CXSIG_REGISTRY_H
+
+#include "dispatch/destination.h"
+
+/* The loaded destinations, by their node. */
+extern dlist_head cxsig_destinations;
+
+/*
+ * Read cxsig.destination: start draining what was changed, paused or dropped, load what is active,
+ * this dispatcher's share, and free. False where that failed and was logged.
+ */
+extern bool cxsig_registry_reload(bool *gone);
+
+/* Is there a destination that should be loaded and is not yet? */
+extern bool cxsig_registry_waits(void);
+
+/* Is there a destination that has drained? */
+extern bool cxsig_registry_has_drained(void);
+
+/* Is there a destination that wants a checkpoint? */
+extern bool cxsig_registry_dirty(void);
+
+/* Unload destinations that have drained; their receipts must have been written. */
+extern bool cxsig_registry_unload(bool *gone);
+
+/* The loaded destinations that want a checkpoint, as a list in the current context. */
+extern List *cxsig_registry_checkpoints(void);
+
+#endif

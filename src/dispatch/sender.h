@@ -1,0 +1,28 @@
+/*
+ * sender.h
+ *	  Requests out, answers in: between the lanes and the HTTP engine.
+ */
+#ifndef CXSIG_SENDER_H
+#define CXSIG_SENDER_H
+
+#include "dispatch/destination.h"
+
+/* Start the engine of this process; torn down at exit. */
+extern void cxsig_sender_init(void);
+
+/* The descriptor to wait on, and the ms until the engine wants to be driven (-1: never). */
+extern int	cxsig_sender_fd(void);
+extern long cxsig_sender_timeout_ms(void);
+
+/* Start requests for ready lanes, as many as the destination may have in flight. */
+extern void cxsig_sender_start(CxsigDestination *destination, TimestampTz now);
+
+/* Move transfers on and apply what has come back; how many answers there were. */
+extern int	cxsig_sender_drive(void);
+
+/* Close idle connections: the allowed networks may have changed. */
+extern void cxsig_sender_forget_connections(void);
+
+extern int	cxsig_sender_in_flight(void);
+
+#endif

@@ -1,0 +1,326 @@
+/*
+ * mapping.c
+ *	  A mapping: a jsonb template whose "$..." leaves are jsonpath into the canonical event.
+ *
+ * Prepared when a destination's configuration is read, rendered for each event it is sent. Runs in
+ * the dispatcher and in backends. Touches no table, takes no lock.
+ *
+ * A template becomes a tree that mirrors it. What does not depend on the event is printed once, when
+ * it is prepared. A path that finds nothing takes its member, or its element, out of the result.
+ */
+#include "postgres.h"
+
+#include "event/event.h"
+#include "event/json.h"
+#include "event/mapping.h"
+#include "event/path.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/builtins.h"
+
+typedef enum MapNodeKind
+{
+	NODE_LITERAL,
+	NODE_PATH,
+	NODE_OBJECT,
+	NODE_ARRAY
+} MapNodeKind;
+
+typedef struct MapNode
+{
+	MapNodeKind kind;
+	char *key;		/* '"name":' as a member of an object, else NULL */
+	char *literal;	/* NODE_LITERAL: its JSON */
+	JsonPath *path; /* NODE_PATH */
+	List *children; /* NODE_OBJECT, NODE_ARRAY: of MapNode */
+} MapNode;
+
+struct CxsigMapping
+{
+	MapNode *root;
+
+	/* what its paths look at: making jsonb of the rest would be most of the cost */
+	CxsigMembers members;
+};
+
+static MapNode *read_container(JsonbIterator **iterator, bool is_object, StringInfo where);
+static CxsigMembers members_of(const MapNode *node);
+static MapNode *read_leaf(const JsonbValue *value, const char *where);
+static MapNode *make_node(MapNodeKind kind);
+static JsonPath *parse_path(const char *text, const char *where);
+static size_t enter_member(StringInfo where, const char *key);
+static size_t enter_element(StringInfo where, int index);
+static void leave(StringInfo where, size_t len);
+static bool render_node(const MapNode *node, Jsonb *canonical, StringInfo out);
+static bool render_path(const MapNode *node, Jsonb *canonical, StringInfo out);
+static void render_children(const MapNode *node, Jsonb *canonical, StringInfo out);
+
+CxsigMapping *
+cxsig_mapping_prepare(Jsonb *template)
+{
+	CxsigMapping *mapping;
+	JsonbIterator *iterator;
+	JsonbValue value;
+	StringInfoData where;
+
+	if (!JB_ROOT_IS_OBJECT(template))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("mapping must be a JSON object"),
+				 errhint("Write it as {\"key\": \"$.column\", ...}.")));
+
+	mapping = palloc(sizeof(CxsigMapping));
+	initStringInfo(&where);
+	iterator = JsonbIteratorInit(&template->root);
+	JsonbIteratorNext(&iterator, &value, false);
+	mapping->root = read_container(&iterator, true, &where);
+	mapping->members = members_of(mapping->root);
+	pfree(where.data);
+	return mapping;
+}
+
+/* The members of the event that the paths in a node look at. */
+static CxsigMembers
+members_of(const MapNode *node)
+{
+	CxsigMembers members = 0;
+	ListCell *cell;
+
+	check_stack_depth();
+	if (node->kind == NODE_PATH)
+		return cxsig_path_members(node->path, true);
+	foreach (cell, node->children)
+		members |= members_of((const MapNode *) lfirst(cell));
+	return members;
+}
+
+/* Read on to the end of the object or array that was just entered; where names it for errors. */
+static MapNode *
+read_container(JsonbIterator **iterator, bool is_object, StringInfo where)
+{
+	MapNode *node = make_node(is_object ? NODE_OBJECT : NODE_ARRAY);
+	JsonbValue value;
+
+	check_stack_depth();
+	for (;;)
+	{
+		JsonbIteratorToken token;
+		MapNode *child;
+		char *key = NULL;
+		size_t outer;
+
+		token = JsonbIteratorNext(iterator, &value, false);
+		if (token == WJB_END_OBJECT || token == WJB_END_ARRAY)
+			return node;
+		if (token == WJB_KEY)
+		{
+			StringInfoData printed;
+			char *name = pnstrdup(value.val.string.val, value.val.string.len);
+
+			initStringInfo(&printed);
+			cxsig_json_append_string(&printed, name);
+			appendStringInfoChar(&printed, ':');
+			key = printed.data;
+			outer = enter_member(where, name);
+			pfree(name);
+			token = JsonbIteratorNext(iterator, &value, false);
+		}
+		else
+			outer = enter_element(where, list_length(node->children));
+
+		if (token == WJB_BEGIN_OBJECT || token == WJB_BEGIN_ARRAY)
+			child = read_container(iterator, token == WJB_BEGIN_OBJECT, where);
+		else
+			child = read_leaf(&value, where->data);
+		child->key = key;
+		node->children = lappend(node->children, child);
+		leave(where, outer);
+	}
+}
+
+/* A path, or a value printed as it will be sent. */
+static MapNode *
+read_leaf(const JsonbValue *value, const char *where)
+{
+	MapNode *node;
+	StringInfoData printed;
+
+	if (value->type == jbvString && value->val.string.len > 0 && value->val.string.val[0] == '$')
+	{
+		char *text = pnstrdup(value->val.string.val, value->val.string.len);
+
+		if (text[1] != '$')
+		{
+			node = make_node(NODE_PATH);
+			node->path = parse_path(text, where);
+			pfree(text);
+			return node;
+		}
+		node = make_node(NODE_LITERAL);
+		initStringInfo(&printed);
+		cxsig_json_append_string(&printed, text + 1);
+		node->literal = printed.data;
+		pfree(text);
+		return node;
+	}
+
+	node = make_node(NODE_LITERAL);
+	initStringInfo(&printed);
+	JsonbToCString(&printed, &JsonbValueToJsonb(unconstify(JsonbValue *, value))->root, 64);
+	node->literal = printed.data;
+	return node;
+}
+
+static MapNode *
+make_node(MapNodeKind kind)
+{
+	MapNode *node = palloc0(sizeof(MapNode));
+
+	node->kind = kind;
+	return node;
+}
+
+/* A leaf's jsonpath; an error names the leaf, and says what is wrong in jsonpath's own words. */
+static JsonPath *
+parse_path(const char *text, const char *where)
+{
+	MemoryContext context = CurrentMemoryContext;
+	JsonPath *volatile path = NULL;
+	char *printed;
+
+	PG_TRY();
+	{
+		path = DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in, CStringGetDatum(text)));
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR) &&
+			ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		error = CopyErrorData();
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mapping key \"%s\" is not a valid jsonpath: %s", where, error->message),
+				 errhint("A string that starts with $ is a path into the event, such as "
+						 "$.churn_risk; write $$ for a $ of your own.")));
+	}
+	PG_END_TRY();
+	if (cxsig_path_has_variable(path, &printed))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("mapping key \"%s\" names a variable, and there are none: %s", where,
+							   printed),
+						errhint("Write $.name for the member \"name\" of the event.")));
+	pfree(printed);
+	return path;
+}
+
+/* Extend where by a member of an object or an element of an array; answers its length before. */
+static size_t
+enter_member(StringInfo where, const char *key)
+{
+	size_t len = where->len;
+
+	if (len > 0)
+		appendStringInfoChar(where, '.');
+	appendStringInfoString(where, key);
+	return len;
+}
+
+static size_t
+enter_element(StringInfo where, int index)
+{
+	size_t len = where->len;
+
+	appendStringInfo(where, "[%d]", index);
+	return len;
+}
+
+/* Cut where back to what it was. */
+static void
+leave(StringInfo where, size_t len)
+{
+	where->len = len;
+	where->data[len] = '\0';
+}
+
+void
+cxsig_mapping_render(const CxsigMapping *mapping, const CxsigEvent *event, StringInfo out)
+{
+	Jsonb *canonical = cxsig_event_to_jsonb(event, mapping->members);
+
+	render_node(mapping->root, canonical, out);
+	pfree(canonical);
+}
+
+/* Append a node with its key; false, and nothing appended, where its path finds nothing. */
+static bool
+render_node(const MapNode *node, Jsonb *canonical, StringInfo out)
+{
+	if (node->kind == NODE_PATH)
+		return render_path(node, canonical, out);
+
+	if (node->key != NULL)
+		appendStringInfoString(out, node->key);
+	switch (node->kind)
+	{
+		case NODE_LITERAL:
+			appendStringInfoString(out, node->literal);
+			break;
+		case NODE_OBJECT:
+			appendStringInfoChar(out, '{');
+			render_children(node, canonical, out);
+			appendStringInfoChar(out, '}');
+			break;
+		case NODE_ARRAY:
+			appendStringInfoChar(out, '[');
+			render_children(node, canonical, out);
+			appendStringInfoChar(out, ']');
+			break;
+		case NODE_PATH:
+			break;
+	}
+	return true;
+}
+
+static bool
+render_path(const MapNode *node, Jsonb *canonical, StringInfo out)
+{
+	Jsonb *found = cxsig_path_first(canonical, node->path);
+
+	if (found == NULL)
+		return false;
+	if (node->key != NULL)
+		appendStringInfoString(out, node->key);
+	JsonbToCString(out, &found->root, VARSIZE(found));
+	pfree(found);
+	return true;
+}
+
+/* Append the children that are there, with commas between them. */
+static void
+render_children(const MapNode *node, Jsonb *canonical, StringInfo out)
+{
+	ListCell *cell;
+	bool first = true;
+
+	check_stack_depth();
+	foreach (cell, node->children)
+	{
+		int before = out->len;
+
+		if (!first)
+			appendStringInfoChar(out, ',');
+		if (render_node((const MapNode *) lfirst(cell), canonical, out))
+			first = false;
+		else
+		{
+			/* take back the comma of a child that turned out not to be there */
+			out->len = before;
+			out->data[before] = '\0';
+		}
+	}
+}

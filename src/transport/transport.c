@@ -1,0 +1,50 @@
+/*
+ * transport.c
+ *	  The list of transports, and the names of outcomes. Runs in any process; no locks.
+ */
+#include "postgres.h"
+
+#include "transport/transport.h"
+#include "transport/webhook.h"
+
+static const CxsigTransportOps *const transports[] = {&cxsig_webhook_ops};
+
+const CxsigTransportOps *
+cxsig_transport_lookup(const char *name)
+{
+	StringInfoData names;
+
+	for (int i = 0; i < (int) lengthof(transports); i++)
+	{
+		if (strcmp(transports[i]->name, name) == 0)
+			return transports[i];
+	}
+
+	initStringInfo(&names);
+	for (int i = 0; i < (int) lengthof(transports); i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", transports[i]->name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown transport \"%s\"", name),
+			 errhint("The transports are: %s.", names.data)));
+}
+
+const char *
+cxsig_outcome_name(CxsigOutcome outcome)
+{
+	switch (outcome)
+	{
+		case CXSIG_DELIVERED:
+			return "delivered";
+		case CXSIG_RETRY:
+			return "retry";
+		case CXSIG_POISON:
+			return "poison";
+		case CXSIG_UNAUTHORISED:
+			return "unauthorised";
+		case CXSIG_GONE:
+			return "gone";
+		case CXSIG_SPLIT:
+			return "split";
+	}
+	return "unknown";
+}

@@ -1,0 +1,80 @@
+/*
+ * behave.h
+ *	  How a path answers: settings by name, and the decision for one attempt at one event.
+ *
+ *	  status=503			answer with it
+ *	  retry_after=2			header Retry-After on it, a number or an HTTP date
+ *	  redirect=URL			header Location; status 307 unless set
+ *	  hang=1				never answer
+ *	  close=1				close the connection instead
+ *	  garbage=1				bytes that are no HTTP, then close
+ *	  body_bytes=N			an answer with a body that long
+ *	  slow_bytes=MS			a body (64 bytes, or body_bytes) a byte every MS milliseconds
+ *	The above is the fault. It happens to every attempt, or where one of these is given, only to
+ *	those that meet all of them (the others get 200; the fault is status 500 unless named):
+ *	  fail_first=3			the first 3 attempts at each event id
+ *	  fail_rate=0.1 seed=7	that share of attempts, the same ones in each run
+ *	  fail_key=T-42			this key only
+ *	Beside it:
+ *	  poison_key=T-13		this key always gets poison_status (422)
+ *	  delay_ms=50			wait before any answer; delay_key=T-42: for this key only
+ */
+#ifndef SINK_BEHAVE_H
+#define SINK_BEHAVE_H
+
+#include "buffer.h"
+
+#define SINK_KEY_CAP 264
+
+typedef enum SinkFault
+{
+	SINK_FAULT_NONE,
+	SINK_FAULT_STATUS,
+	SINK_FAULT_HANG,
+	SINK_FAULT_CLOSE,
+	SINK_FAULT_GARBAGE,
+	SINK_FAULT_BODY
+} SinkFault;
+
+/* What an attempt gets. Zeroed but for status: an empty answer with that status, at once. */
+typedef struct SinkAnswer
+{
+	SinkFault fault;
+	int status;
+	int delay_ms;
+	int slow_ms;
+	int64_t body_bytes;
+	char retry_after[64];
+	char redirect[1024];
+} SinkAnswer;
+
+typedef struct SinkBehaviour
+{
+	bool conditional;
+	SinkFault fault;
+	int status; /* 0: by fault */
+	int poison_status;
+	int delay_ms;
+	int slow_ms;
+	int fail_first;
+	double fail_rate; /* negative: not given */
+	uint64_t seed;
+	int64_t body_bytes;
+	char fail_key[SINK_KEY_CAP];
+	char poison_key[SINK_KEY_CAP];
+	char delay_key[SINK_KEY_CAP];
+	char retry_after[64];
+	char redirect[1024];
+} SinkBehaviour;
+
+/* Answer 200 at once. */
+extern void sink_behave_init(SinkBehaviour *behaviour);
+
+/* Set one setting; NULL, or what is wrong with it. */
+extern const char *sink_behave_set(SinkBehaviour *behaviour, const char *name, const char *value);
+
+/* Decide about the attempt'th attempt (1 is the first) at the event id of that key. */
+extern void sink_behave_decide(const SinkBehaviour *behaviour, SinkText key, SinkText id,
+							   uint32_t attempt, SinkAnswer *answer);
+
+#endif

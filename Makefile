@@ -10,6 +10,7 @@ EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(dir $(lastwo
 
 # C, by layer: a layer includes only those that stand above it here (test/lint/house.py checks it).
 OBJS_base = \
+	src/base/partition.o \
 	src/base/settings.o \
 	src/base/shared.o \
 	src/base/staging.o \
@@ -113,10 +114,18 @@ DATA_built = cxsig--$(EXTVERSION).sql
 
 # pg_regress, in the order they run. setup creates the extension that the others use.
 REGRESS = \
+	setup \
 	projection \
 	mapping \
 	filter \
 	views \
+	ingest \
+	bad_input \
+	idempotent \
+	taxonomy \
+	import \
+	quarantine \
+	stale \
 	comments \
 	catalog
 

@@ -37,9 +37,9 @@ select c.oid::regclass as not_dumped
                     where e.extname = 'cxsig' and c.oid = any (e.extconfig))
  order by c.oid::regclass::text;
 
--- nothing that writes is called from a parallel worker
+-- what may write is not called from a parallel worker
 select p.oid::regprocedure as volatile_yet_parallel_safe
   from pg_catalog.pg_proc p
  where ('pg_catalog.pg_proc'::regclass, p.oid) in :members
-   and p.provolatile = 'v' and p.proparallel <> 'u'
+   and p.provolatile = 'v' and p.proparallel = 's'
  order by p.oid::regprocedure::text;

@@ -3,6 +3,15 @@
 \set ON_ERROR_ROLLBACK on
 \set SHOW_CONTEXT never
 begin;
+create function pg_temp.recorded(input jsonb) returns cxsig.event language plpgsql as $$
+declare
+    answer cxsig.ingest_result := cxsig.ingest(input);
+    found  cxsig.event;
+begin
+    select e.* into found from cxsig.event e where e.event_id = answer.event_id;
+    return found;
+end
+$$;
 create function pg_temp.sig(change jsonb) returns jsonb language sql as $$
     select '{"ticket_id": "D-1", "occurred_at": "2026-03-01T10:00:00Z", "source_system": "idem",
              "evidence_url": "https://help.example.com/1", "sentiment": "Very Negative", "churn_risk": "8/10",
@@ -47,13 +56,10 @@ select outcome, count(*)
     pg_temp.sig('{"ticket_id": "D-4", "idempotency_key": "k3", "occurred_at": "2026-03-01T10:02:00Z"}'))) group by outcome;
 
 -- default keys tell apart what is different, and fit
-select idempotency_key from cxsig.ingest(pg_temp.sig('{"source_system": "a:b", "ticket_id": "c"}')) r
-  join lateral (select * from cxsig.event) e using (event_id);
-select idempotency_key from cxsig.ingest(pg_temp.sig('{"source_system": "a", "ticket_id": "b:c\\"}')) r
-  join lateral (select * from cxsig.event) e using (event_id);
+select idempotency_key from pg_temp.recorded(pg_temp.sig('{"source_system": "a:b", "ticket_id": "c"}'));
+select idempotency_key from pg_temp.recorded(pg_temp.sig('{"source_system": "a", "ticket_id": "b:c\\"}'));
 select left(idempotency_key, 14), length(idempotency_key)
-  from cxsig.ingest(pg_temp.sig(jsonb_build_object('source_system', 'idem', 'ticket_id', repeat(':', 128)))) r
-  join lateral (select * from cxsig.event) e using (event_id);
+  from pg_temp.recorded(pg_temp.sig(jsonb_build_object('source_system', 'idem', 'ticket_id', repeat(':', 128))));
 
 -- rolled back to a savepoint, a key is free again
 savepoint before;

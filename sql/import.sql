@@ -17,6 +17,7 @@ select ticket_id, version, sentiment, churn_risk, churn_score, raw_tags, custom_
   from cxsig.event where source_system = 'imp' order by ticket_id, version;
 select ticket_id, field, reason, input from cxsig.quarantined where source_system = 'imp' order by quarantine_id;
 
+set local datestyle = iso;
 -- more rows than a chunk, by INSERT; in input order
 insert into cxsig.signal_import (ticket_id, occurred_at, source_system, evidence_url)
 select 'C-' || i % 700, '2026-03-01T10:00:00Z'::timestamptz + i * interval '1 second', 'imp2', 'https://help.example.com/' || i

@@ -2,6 +2,15 @@
 \set ON_ERROR_ROLLBACK on
 \set SHOW_CONTEXT never
 begin;
+create function pg_temp.recorded(input jsonb) returns cxsig.event language plpgsql as $$
+declare
+    answer cxsig.ingest_result := cxsig.ingest(input);
+    found  cxsig.event;
+begin
+    select e.* into found from cxsig.event e where e.event_id = answer.event_id;
+    return found;
+end
+$$;
 
 -- the least a signal has; the second event of a ticket is an update
 select outcome, version, event_id is not null as has_event, detail
@@ -15,7 +24,7 @@ select event_type, version, occurred_at at time zone 'UTC' as occurred_at, idemp
 
 -- every field
 select outcome, version
-  from cxsig.ingest('{"ticket_id": 4711, "occurred_at": "2026-03-01T10:00:00Z", "source_system": "ing",
+  from pg_temp.recorded('{"ticket_id": 4711, "occurred_at": "2026-03-01T10:00:00Z", "source_system": "ing",
     "evidence_url": "https://help.example.com:8443/4711?m=2#c", "account_id": "A-1", "version": "7", "idempotency_key": "k-4711",
     "event_type": "signal.updated", "sentiment": "mixed", "sentiment_start": "VERY-POSITIVE", "sentiment_end": " negative ",
     "churn_risk": "8/10", "effort": "80%", "confidence": 0.25, "model": "m-1", "canonical_tag": "Late Delivery",
@@ -32,13 +41,11 @@ select event_type, schema_version, account_id, version, idempotency_key, sentime
 -- scores and levels
 select churn, churn_risk, churn_score, effort, effort_score
   from (values (0.05), (0.1), (0.4), (0.69), (0.7), (1)) v (churn)
-  cross join lateral cxsig.ingest(jsonb_build_object('ticket_id', 'I-score-' || churn, 'occurred_at', '2026-03-01T10:00:00Z',
-      'source_system', 'ing', 'evidence_url', 'https://help.example.com/1', 'churn_risk', churn, 'effort_score', churn)) r
-  join lateral (select * from cxsig.event) e using (event_id)
+  cross join lateral pg_temp.recorded(jsonb_build_object('ticket_id', 'I-score-' || churn, 'occurred_at', '2026-03-01T10:00:00Z',
+      'source_system', 'ing', 'evidence_url', 'https://help.example.com/1', 'churn_risk', churn, 'effort_score', churn))
  order by churn;
-select churn_risk, churn_score from cxsig.ingest('{"ticket_id": "I-level", "occurred_at": "2026-03-01T10:00:00Z",
-    "source_system": "ing", "evidence_url": "https://help.example.com/1", "churn_risk": "Medium"}') r
-  join lateral (select * from cxsig.event) e using (event_id);
+select churn_risk, churn_score from pg_temp.recorded('{"ticket_id": "I-level", "occurred_at": "2026-03-01T10:00:00Z",
+    "source_system": "ing", "evidence_url": "https://help.example.com/1", "churn_risk": "Medium"}');
 
 -- the account as it is when the event is recorded
 select cxsig.upsert_account('A-2', 'Acme', 'pro', null, '{"salesforce": "001"}');

@@ -41,8 +41,8 @@ exception when object_not_in_prerequisite_state then
 end
 $$;
 -- mended: the source's word is mapped now
-select cxsig.ingest('{"ticket_id": "Q-4", "occurred_at": "2026-03-01T10:00:00Z", "source_system": "quar",
-    "evidence_url": "https://help.example.com/1", "churn_risk": "ja"}', 'quarantine') is not null as kept;
+select outcome from cxsig.ingest('{"ticket_id": "Q-4", "occurred_at": "2026-03-01T10:00:00Z", "source_system": "quar",
+    "evidence_url": "https://help.example.com/1", "churn_risk": "ja"}', 'quarantine');
 select cxsig.map_value('quar', 'churn_risk', 'ja', 'high');
 select r.outcome from cxsig.quarantined q cross join lateral cxsig.release_quarantined(q.quarantine_id) r where q.ticket_id = 'Q-4';
 rollback;

@@ -213,10 +213,12 @@ begin
             message = format('canonical tag "%s" is not defined', left(coalesce(map_tag.canonical_tag, 'null'), 60)),
             hint = 'Define it with cxsig.define_tag().';
     end if;
-    insert into cxsig.tag_mapping (source_system, raw_tag, canonical_tag)
-    values (map_tag.source_system, folded, map_tag.canonical_tag)
+    -- the clock, not the transaction's start: it is compared with when events were recorded
+    insert into cxsig.tag_mapping as m (source_system, raw_tag, canonical_tag, mapped_at)
+    values (map_tag.source_system, folded, map_tag.canonical_tag, clock_timestamp())
     on conflict on constraint tag_mapping_pkey do update
-       set canonical_tag = excluded.canonical_tag, mapped_at = excluded.mapped_at;
+       set canonical_tag = excluded.canonical_tag, mapped_at = excluded.mapped_at
+     where m.canonical_tag <> excluded.canonical_tag;
     if re_emit then
         return cxsig._remap(folded, map_tag.source_system);
     end if;

@@ -248,8 +248,9 @@ as $$
 declare
     keep interval := current_setting('cxsig.delivery_retention')::interval;
 begin
-    made := cxsig._maintain_outbox(2)
-          + cxsig._maintain_months('event', 'recorded_at', 1)
+    -- In the order in which an ingest locks the default partitions.
+    made := cxsig._maintain_months('event', 'recorded_at', 1)
+          + cxsig._maintain_outbox(2)
           + cxsig._maintain_days('delivery', 'finished_at', 2)
           + cxsig._maintain_days('checkpoint', 'written_at', 2);
     dropped := cxsig._drop_outbox() + cxsig._drop_events() + cxsig._drop_checkpoints();

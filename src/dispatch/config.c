@@ -13,6 +13,7 @@
 #include "dispatch/slot.h"
 #include "executor/spi.h"
 #include "transport/secret.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -23,7 +24,7 @@
 	" and (s.expires_at is null or s.expires_at operator(pg_catalog.>) pg_catalog.now()))),"       \
 	" name::pg_catalog.text, transport, config, projection, mapping, filter, order_scope, history," \
 	" concurrency, \"window\", connect_timeout_ms, total_timeout_ms, retry_initial_ms,"            \
-	" retry_max_ms, max_attempts, poison_policy from cxsig.destination d"                          \
+	" retry_max_ms, max_attempts, poison_policy, secret_names from cxsig.destination d"            \
 	" where state operator(pg_catalog.=) 'active'"                                                 \
 	" and destination_id operator(pg_catalog.%) $1 operator(pg_catalog.=) $2"                      \
 	" order by destination_id"
@@ -40,6 +41,8 @@ static CxsigConfig *config_read_row(HeapTuple row, TupleDesc desc);
 static char *config_text(HeapTuple row, TupleDesc desc, int column);
 static int	config_int(HeapTuple row, TupleDesc desc, int column);
 static struct varlena *config_varlena(HeapTuple row, TupleDesc desc, int column);
+static List *config_names(HeapTuple row, TupleDesc desc, int column);
+static void config_check_secrets(const CxsigConfig *config);
 static void config_apply(CxsigDestination *destination, const CxsigConfig *config);
 
 bool
@@ -105,6 +108,7 @@ config_read_row(HeapTuple row, TupleDesc desc)
 	config->retry_max_ms = config_int(row, desc, 16);
 	config->max_attempts = config_int(row, desc, 17);
 	config->poison_policy = config_text(row, desc, 18);
+	config->secret_names = config_names(row, desc, 19);
 	return config;
 }
 
@@ -129,6 +133,22 @@ config_varlena(HeapTuple row, TupleDesc desc, int column)
 	Datum		value = SPI_getbinval(row, desc, column, &isnull);
 
 	return isnull ? NULL : PG_DETOAST_DATUM_COPY(value);
+}
+
+static List *
+config_names(HeapTuple row, TupleDesc desc, int column)
+{
+	List	   *names = NIL;
+	Datum	   *values;
+	bool		isnull;
+	int			n;
+	int			i;
+
+	deconstruct_array(DatumGetArrayTypeP(SPI_getbinval(row, desc, column, &isnull)), TEXTOID, -1,
+					  false, TYPALIGN_INT, &values, NULL, &n);
+	for (i = 0; i < n; i++)
+		names = lappend(names, TextDatumGetCString(values[i]));
+	return names;
 }
 
 const CxsigConfig *
@@ -174,6 +194,28 @@ cxsig_config_prepare(const CxsigConfig *config, char **reason)
 	return destination;
 }
 
+/*
+ * A secret that was set once must be there: without it a restored database would send unsigned, or
+ * with a header missing.
+ */
+static void
+config_check_secrets(const CxsigConfig *config)
+{
+	ListCell   *cell;
+	int			i;
+
+	foreach(cell, config->secret_names)
+	{
+		for (i = 0; i < config->n_secrets; i++)
+			if (strcmp(config->secrets[i].name, lfirst(cell)) == 0)
+				break;
+		if (i == config->n_secrets)
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+							errmsg("secret \"%s\" is missing: set it with cxsig.set_secret()",
+								   (char *) lfirst(cell))));
+	}
+}
+
 /* Make the settings ready in the destination's context; may raise. */
 static void
 config_apply(CxsigDestination *destination, const CxsigConfig *config)
@@ -186,6 +228,7 @@ config_apply(CxsigDestination *destination, const CxsigConfig *config)
 		destination->view.mapping = cxsig_mapping_prepare(config->mapping);
 	if (config->filter != NULL)
 		destination->view.filter = cxsig_filter_prepare(config->filter);
+	config_check_secrets(config);
 	cxsig_secrets_resolve(config->secrets, config->n_secrets);
 	destination->transport =
 		cxsig_transport_lookup(config->transport)->prepare(config->config, config->secrets,

@@ -37,7 +37,7 @@ static const char remap_query[] =
 	"where r.ticket_id operator(pg_catalog.=) e.ticket_id order by r.ordinal desc limit 1) "
 	"order by e.ticket_id";
 
-static void emit_unknown_ticket(CxsigString ticket) pg_attribute_noreturn();
+static _Noreturn void emit_unknown_ticket(CxsigString ticket);
 static void retract_fill(CxsigSignal *signal, const CxsigHead *head, const char *reason);
 static Jsonb *retract_metrics(const char *reason);
 static CxsigString emit_key(const char *kind, const pg_uuid_t *head);

@@ -47,19 +47,25 @@ enum
 };
 
 /*
- * A canonical tag was given by the producer if none of the event's raw tags had a mapping when it
- * was recorded: each of them is then in unmapped_tag.
+ * Was the canonical tag given by the producer? The first raw tag that had a mapping when the event
+ * was recorded (else it would be in unmapped_tag) decides: where its mapping has not changed since,
+ * it must have given that tag. Where it has changed, the tag is taken for a derived one.
  */
 static const char heads_query[] =
 	"select e.event_id, e.event_type::pg_catalog.text, e.version, "
 	"e.canonical_tag is not null and e.event_type operator(pg_catalog.<>) 'signal.remapped' "
-	"and (select pg_catalog.count(distinct cxsig.fold(x.tag)) from pg_catalog.unnest(e.raw_tags) "
-	"x (tag)) operator(pg_catalog.=) (select pg_catalog.count(*) from cxsig.unmapped_tag u where "
-	"u.source_system operator(pg_catalog.=) e.source_system "
-	"and u.raw_tag operator(pg_catalog.=) any (array(select cxsig.fold(y.tag) "
-	"from pg_catalog.unnest(e.raw_tags) y (tag))) "
+	"and coalesce((select case when m.mapped_at operator(pg_catalog.<=) e.recorded_at "
+	"then m.canonical_tag operator(pg_catalog.<>) e.canonical_tag else false end "
+	"from pg_catalog.unnest(e.raw_tags) with ordinality x (tag, n) "
+	"left join lateral (select g.canonical_tag, g.mapped_at from cxsig.tag_mapping g "
+	"where g.raw_tag operator(pg_catalog.=) cxsig.fold(x.tag) "
+	"and g.source_system operator(pg_catalog.=) any (array[e.source_system, '*']) "
+	"order by g.source_system operator(pg_catalog.=) '*' limit 1) m on true "
+	"where not exists (select from cxsig.unmapped_tag u "
+	"where u.source_system operator(pg_catalog.=) e.source_system "
+	"and u.raw_tag operator(pg_catalog.=) cxsig.fold(x.tag) "
 	"and u.recorded_at operator(pg_catalog.=) e.recorded_at "
-	"and u.event_id operator(pg_catalog.=) e.event_id), "
+	"and u.event_id operator(pg_catalog.=) e.event_id) order by x.n limit 1), true), "
 	"e.occurred_at, e.source_system::pg_catalog.text, e.ticket_id::pg_catalog.text, "
 	"e.account_id::pg_catalog.text, e.evidence_url::pg_catalog.text, "
 	"e.sentiment::pg_catalog.text, e.sentiment_start::pg_catalog.text, "

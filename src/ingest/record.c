@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "base/partition.h"
 #include "base/wake.h"
 #include "event/event.h"
 #include "executor/spi.h"
@@ -27,6 +28,7 @@
 /* One call of cxsig_record. */
 typedef struct RecordBatch
 {
+	CxsigRun run;
 	int n;
 	CxsigEntry *entries; /* in the order of the input */
 	CxsigEntry **by_key; /* the first of each key, in key order */
@@ -59,7 +61,8 @@ cxsig_record(CxsigSignal *signals, int n, CxsigResult *results)
 
 	if (n == 0)
 		return;
-	cxsig_statements_open();
+	cxsig_statements_open(&batch.run);
+	cxsig_partition_lock_defaults();
 	record_prepare(&batch, signals, n, results);
 	record_lock_and_read(&batch);
 	/* a lone signal learns by trying whether its key is taken; see record_claim_keys */
@@ -68,31 +71,35 @@ cxsig_record(CxsigSignal *signals, int n, CxsigResult *results)
 	record_assign(&batch);
 	record_claim_keys(&batch);
 	record_answer(&batch, caller);
-	cxsig_rows_read_accounts(batch.entries, n);
-	if (cxsig_rows_write_events(batch.entries, n, batch.recorded_at))
+	cxsig_rows_read_accounts(&batch.run, batch.entries, n);
+	if (cxsig_rows_write_events(&batch.run, batch.entries, n, batch.recorded_at))
 		cxsig_wake_on_commit();
-	cxsig_rows_write_violations(batch.entries, n);
-	cxsig_statements_close();
+	cxsig_rows_write_violations(&batch.run, batch.entries, n);
+	cxsig_statements_close(&batch.run);
 }
 
 void
 cxsig_record_lock(const CxsigString *ids, int n)
 {
-	cxsig_statements_open();
-	cxsig_rows_fill_tickets(ids, n);
+	CxsigRun run;
+
+	cxsig_statements_open(&run);
+	cxsig_rows_fill_tickets(&run, ids, n);
 	(void) cxsig_statement_run(CXSIG_LOCK_TICKETS);
-	cxsig_rows_end(CXSIG_ROWS_TICKETS);
-	cxsig_statements_close();
+	cxsig_rows_end(&run, CXSIG_ROWS_TICKETS);
+	cxsig_statements_close(&run);
 }
 
 void
 cxsig_record_rejects(const CxsigReject *rejects, int n)
 {
+	CxsigRun run;
+
 	if (n == 0)
 		return;
-	cxsig_statements_open();
-	cxsig_rows_write_rejects(rejects, n);
-	cxsig_statements_close();
+	cxsig_statements_open(&run);
+	cxsig_rows_write_rejects(&run, rejects, n);
+	cxsig_statements_close(&run);
 }
 
 /* Entries for the signals, grouped by ticket and by key. */
@@ -196,11 +203,11 @@ record_lock_and_read(RecordBatch *batch)
 
 	for (i = 0; i < batch->n_tickets; i++)
 		ids[i] = batch->tickets[i].ticket_id;
-	cxsig_rows_fill_tickets(ids, batch->n_tickets);
+	cxsig_rows_fill_tickets(&batch->run, ids, batch->n_tickets);
 	/* rows inserted are tickets that were new: where all were, there is nothing to read */
 	if (cxsig_statement_run(CXSIG_LOCK_TICKETS) < (uint64) batch->n_tickets)
 		record_read_heads(batch);
-	cxsig_rows_end(CXSIG_ROWS_TICKETS);
+	cxsig_rows_end(&batch->run, CXSIG_ROWS_TICKETS);
 	batch->recorded_at = GetCurrentTimestamp();
 }
 
@@ -240,7 +247,7 @@ record_find_taken(RecordBatch *batch, bool claimed)
 	uint64 rows;
 	uint64 row;
 
-	cxsig_rows_fill_keys(batch->by_key, batch->n_keys, batch->recorded_at);
+	cxsig_rows_fill_keys(&batch->run, batch->by_key, batch->n_keys, batch->recorded_at);
 	rows = cxsig_statement_run(CXSIG_FIND_KEYS);
 	for (row = 0; row < rows; row++)
 	{
@@ -264,7 +271,7 @@ record_find_taken(RecordBatch *batch, bool claimed)
 			   Min(VARSIZE_ANY_EXHDR(digest), CXSIG_DIGEST_LENGTH));
 	}
 	SPI_freetuptable(SPI_tuptable);
-	cxsig_rows_end(CXSIG_ROWS_KEYS);
+	cxsig_rows_end(&batch->run, CXSIG_ROWS_KEYS);
 
 	if (claimed && rows < (uint64) batch->n_keys)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -338,9 +345,9 @@ record_claim_keys(RecordBatch *batch)
 	}
 	if (n == 0)
 		return;
-	cxsig_rows_fill_keys(winners, n, batch->recorded_at);
+	cxsig_rows_fill_keys(&batch->run, winners, n, batch->recorded_at);
 	inserted = cxsig_statement_run(CXSIG_INSERT_KEYS);
-	cxsig_rows_end(CXSIG_ROWS_KEYS);
+	cxsig_rows_end(&batch->run, CXSIG_ROWS_KEYS);
 	pfree(winners);
 	if (inserted < (uint64) n)
 		record_lose_keys(batch);
@@ -353,9 +360,9 @@ record_lose_keys(RecordBatch *batch)
 	if (batch->n == 1)
 		return;
 	record_assign(batch);
-	cxsig_rows_fill_keys(batch->by_key, batch->n_keys, batch->recorded_at);
+	cxsig_rows_fill_keys(&batch->run, batch->by_key, batch->n_keys, batch->recorded_at);
 	(void) cxsig_statement_run(CXSIG_CORRECT_KEYS);
-	cxsig_rows_end(CXSIG_ROWS_KEYS);
+	cxsig_rows_end(&batch->run, CXSIG_ROWS_KEYS);
 }
 
 static void

@@ -33,10 +33,10 @@ static void row_set_text(EventRow *row, CxsigEventColumn column, CxsigString tex
 static void row_set_label(EventRow *row, CxsigEventColumn column, const char *label);
 static void row_set_score(EventRow *row, CxsigEventColumn column, double score);
 static void row_set_list(EventRow *row, CxsigEventColumn column, const CxsigString *list, int n);
-static void rows_put_event(CxsigEntry *entry, TimestampTz *recorded_at);
+static void rows_put_event(CxsigRun *run, CxsigEntry *entry, TimestampTz *recorded_at);
 static void rows_set_signal(EventRow *row, CxsigSignal *signal);
 static void rows_set_head(EventRow *row, CxsigTicketState *state);
-static void rows_write_unmapped(CxsigEntry *entries, int n, TimestampTz recorded_at);
+static void rows_write_unmapped(CxsigRun *run, CxsigEntry *entries, int n, TimestampTz recorded_at);
 static int rows_compare_accounts(const void *a, const void *b);
 static Datum rows_input(JsonbValue *input);
 
@@ -47,11 +47,11 @@ rows_text(CxsigString text)
 }
 
 void
-cxsig_rows_fill_tickets(const CxsigString *ids, int n)
+cxsig_rows_fill_tickets(CxsigRun *run, const CxsigString *ids, int n)
 {
 	int i;
 
-	cxsig_rows_begin(CXSIG_ROWS_TICKETS);
+	cxsig_rows_begin(run, CXSIG_ROWS_TICKETS);
 	for (i = 0; i < n; i++)
 	{
 		Datum values[2];
@@ -59,17 +59,17 @@ cxsig_rows_fill_tickets(const CxsigString *ids, int n)
 
 		values[0] = Int32GetDatum(i);
 		values[1] = rows_text(ids[i]);
-		cxsig_rows_put(CXSIG_ROWS_TICKETS, values, nulls);
+		cxsig_rows_put(run, CXSIG_ROWS_TICKETS, values, nulls);
 		pfree(DatumGetPointer(values[1]));
 	}
 }
 
 void
-cxsig_rows_fill_keys(CxsigEntry **entries, int n, TimestampTz recorded_at)
+cxsig_rows_fill_keys(CxsigRun *run, CxsigEntry **entries, int n, TimestampTz recorded_at)
 {
 	int i;
 
-	cxsig_rows_begin(CXSIG_ROWS_KEYS);
+	cxsig_rows_begin(run, CXSIG_ROWS_KEYS);
 	for (i = 0; i < n; i++)
 	{
 		CxsigSignal *signal = entries[i]->signal;
@@ -86,7 +86,7 @@ cxsig_rows_fill_keys(CxsigEntry **entries, int n, TimestampTz recorded_at)
 		values[4] = TimestampTzGetDatum(recorded_at);
 		values[5] = Int64GetDatum(entries[i]->version);
 		values[6] = rows_text(digest);
-		cxsig_rows_put(CXSIG_ROWS_KEYS, values, nulls);
+		cxsig_rows_put(run, CXSIG_ROWS_KEYS, values, nulls);
 		pfree(DatumGetPointer(values[1]));
 		pfree(DatumGetPointer(values[2]));
 		pfree(DatumGetPointer(values[6]));
@@ -94,7 +94,7 @@ cxsig_rows_fill_keys(CxsigEntry **entries, int n, TimestampTz recorded_at)
 }
 
 bool
-cxsig_rows_write_events(CxsigEntry *entries, int n, TimestampTz recorded_at)
+cxsig_rows_write_events(CxsigRun *run, CxsigEntry *entries, int n, TimestampTz recorded_at)
 {
 	MemoryContext scratch;
 	MemoryContext old;
@@ -106,14 +106,14 @@ cxsig_rows_write_events(CxsigEntry *entries, int n, TimestampTz recorded_at)
 	if (!any)
 		return false;
 
-	cxsig_rows_begin(CXSIG_ROWS_EVENTS);
+	cxsig_rows_begin(run, CXSIG_ROWS_EVENTS);
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "cxsig rows", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(scratch);
 	for (i = 0; i < n; i++)
 	{
 		if (!entries[i].written)
 			continue;
-		rows_put_event(&entries[i], &recorded_at);
+		rows_put_event(run, &entries[i], &recorded_at);
 		MemoryContextReset(scratch);
 	}
 	MemoryContextSwitchTo(old);
@@ -122,8 +122,8 @@ cxsig_rows_write_events(CxsigEntry *entries, int n, TimestampTz recorded_at)
 	(void) cxsig_statement_run(CXSIG_INSERT_EVENTS);
 	(void) cxsig_statement_run(CXSIG_INSERT_REVISIONS);
 	(void) cxsig_statement_run(CXSIG_INSERT_OUTBOX);
-	cxsig_rows_end(CXSIG_ROWS_EVENTS);
-	rows_write_unmapped(entries, n, recorded_at);
+	cxsig_rows_end(run, CXSIG_ROWS_EVENTS);
+	rows_write_unmapped(run, entries, n, recorded_at);
 	return true;
 }
 
@@ -138,7 +138,7 @@ rows_compare_accounts(const void *a, const void *b)
 
 /* Once per account, however many events it has. */
 void
-cxsig_rows_read_accounts(CxsigEntry *entries, int n)
+cxsig_rows_read_accounts(CxsigRun *run, CxsigEntry *entries, int n)
 {
 	CxsigEntry **sorted = palloc(sizeof(CxsigEntry *) * n);
 	uint64 found;
@@ -154,7 +154,7 @@ cxsig_rows_read_accounts(CxsigEntry *entries, int n)
 	if (count == 0)
 		return;
 	qsort(sorted, count, sizeof(CxsigEntry *), rows_compare_accounts);
-	cxsig_rows_begin(CXSIG_ROWS_ACCOUNTS);
+	cxsig_rows_begin(run, CXSIG_ROWS_ACCOUNTS);
 	for (i = 0; i < count; i++)
 	{
 		Datum values[2];
@@ -164,7 +164,7 @@ cxsig_rows_read_accounts(CxsigEntry *entries, int n)
 			continue;
 		values[0] = Int32GetDatum(i);
 		values[1] = rows_text(sorted[i]->signal->account_id);
-		cxsig_rows_put(CXSIG_ROWS_ACCOUNTS, values, nulls);
+		cxsig_rows_put(run, CXSIG_ROWS_ACCOUNTS, values, nulls);
 	}
 	found = cxsig_statement_run(CXSIG_READ_ACCOUNTS);
 	for (row = 0; row < found; row++)
@@ -179,7 +179,7 @@ cxsig_rows_read_accounts(CxsigEntry *entries, int n)
 			sorted[i]->account = account;
 	}
 	SPI_freetuptable(SPI_tuptable);
-	cxsig_rows_end(CXSIG_ROWS_ACCOUNTS);
+	cxsig_rows_end(run, CXSIG_ROWS_ACCOUNTS);
 }
 
 static void
@@ -226,7 +226,7 @@ row_set_list(EventRow *row, CxsigEventColumn column, const CxsigString *list, in
 }
 
 static void
-rows_put_event(CxsigEntry *entry, TimestampTz *recorded_at)
+rows_put_event(CxsigRun *run, CxsigEntry *entry, TimestampTz *recorded_at)
 {
 	CxsigSignal *signal = entry->signal;
 	EventRow row;
@@ -245,7 +245,7 @@ rows_put_event(CxsigEntry *entry, TimestampTz *recorded_at)
 		row_set(&row, CXSIG_COLUMN_ACCOUNT, JsonbPGetDatum(entry->account));
 	rows_set_signal(&row, signal);
 	rows_set_head(&row, &entry->after);
-	cxsig_rows_put(CXSIG_ROWS_EVENTS, row.values, row.nulls);
+	cxsig_rows_put(run, CXSIG_ROWS_EVENTS, row.values, row.nulls);
 }
 
 /* What the producer said and the taxonomy made of it. */
@@ -293,7 +293,7 @@ rows_set_head(EventRow *row, CxsigTicketState *state)
 }
 
 static void
-rows_write_unmapped(CxsigEntry *entries, int n, TimestampTz recorded_at)
+rows_write_unmapped(CxsigRun *run, CxsigEntry *entries, int n, TimestampTz recorded_at)
 {
 	bool any = false;
 	int i;
@@ -307,20 +307,20 @@ rows_write_unmapped(CxsigEntry *entries, int n, TimestampTz recorded_at)
 			bool nulls[5] = {false, false, false, false, false};
 
 			if (!any)
-				cxsig_rows_begin(CXSIG_ROWS_UNMAPPED);
+				cxsig_rows_begin(run, CXSIG_ROWS_UNMAPPED);
 			any = true;
 			values[0] = rows_text(entries[i].signal->source_system);
 			values[1] = rows_text(entries[i].signal->unmapped[tag]);
 			values[2] = UUIDPGetDatum(&entries[i].event_id);
 			values[3] = TimestampTzGetDatum(recorded_at);
 			values[4] = rows_text(entries[i].signal->ticket_id);
-			cxsig_rows_put(CXSIG_ROWS_UNMAPPED, values, nulls);
+			cxsig_rows_put(run, CXSIG_ROWS_UNMAPPED, values, nulls);
 		}
 	}
 	if (!any)
 		return;
 	(void) cxsig_statement_run(CXSIG_INSERT_UNMAPPED);
-	cxsig_rows_end(CXSIG_ROWS_UNMAPPED);
+	cxsig_rows_end(run, CXSIG_ROWS_UNMAPPED);
 }
 
 /* An input as jsonb; an empty object for what cxsig made itself. */
@@ -338,7 +338,7 @@ rows_input(JsonbValue *input)
 }
 
 void
-cxsig_rows_write_violations(CxsigEntry *entries, int n)
+cxsig_rows_write_violations(CxsigRun *run, CxsigEntry *entries, int n)
 {
 	bool any = false;
 	int i;
@@ -352,27 +352,27 @@ cxsig_rows_write_violations(CxsigEntry *entries, int n)
 		if (entry->written || entry->result->outcome != CXSIG_CONFLICT)
 			continue;
 		if (!any)
-			cxsig_rows_begin(CXSIG_ROWS_VIOLATIONS);
+			cxsig_rows_begin(run, CXSIG_ROWS_VIOLATIONS);
 		any = true;
 		values[0] = rows_text(entry->signal->source_system);
 		values[1] = rows_text(entry->signal->idempotency_key);
 		values[2] = UUIDPGetDatum(&entry->result->event_id);
 		values[3] = rows_input(entry->signal->input);
 		values[4] = CStringGetTextDatum(entry->result->detail);
-		cxsig_rows_put(CXSIG_ROWS_VIOLATIONS, values, nulls);
+		cxsig_rows_put(run, CXSIG_ROWS_VIOLATIONS, values, nulls);
 	}
 	if (!any)
 		return;
 	(void) cxsig_statement_run(CXSIG_INSERT_VIOLATIONS);
-	cxsig_rows_end(CXSIG_ROWS_VIOLATIONS);
+	cxsig_rows_end(run, CXSIG_ROWS_VIOLATIONS);
 }
 
 void
-cxsig_rows_write_rejects(const CxsigReject *rejects, int n)
+cxsig_rows_write_rejects(CxsigRun *run, const CxsigReject *rejects, int n)
 {
 	int i;
 
-	cxsig_rows_begin(CXSIG_ROWS_REJECTS);
+	cxsig_rows_begin(run, CXSIG_ROWS_REJECTS);
 	for (i = 0; i < n; i++)
 	{
 		const CxsigProblem *problem = &rejects[i].problem;
@@ -387,8 +387,8 @@ cxsig_rows_write_rejects(const CxsigReject *rejects, int n)
 		nulls[3] = problem->hint == NULL;
 		if (!nulls[3])
 			values[3] = CStringGetTextDatum(problem->hint);
-		cxsig_rows_put(CXSIG_ROWS_REJECTS, values, nulls);
+		cxsig_rows_put(run, CXSIG_ROWS_REJECTS, values, nulls);
 	}
 	(void) cxsig_statement_run(CXSIG_INSERT_REJECTS);
-	cxsig_rows_end(CXSIG_ROWS_REJECTS);
+	cxsig_rows_end(run, CXSIG_ROWS_REJECTS);
 }

@@ -7,6 +7,7 @@
 
 #include "ingest/record.h"
 #include "ingest/signal.h"
+#include "ingest/statements.h"
 
 /* A ticket as of one of its events. */
 typedef struct CxsigTicketState
@@ -50,19 +51,21 @@ typedef struct CxsigEntry
 } CxsigEntry;
 
 /* Fill and begin a set of rows; the caller runs statements on it and ends it. */
-extern void cxsig_rows_fill_tickets(const CxsigString *ids, int n);
-extern void cxsig_rows_fill_keys(CxsigEntry **entries, int n, TimestampTz recorded_at);
+extern void cxsig_rows_fill_tickets(CxsigRun *run, const CxsigString *ids, int n);
+extern void cxsig_rows_fill_keys(CxsigRun *run, CxsigEntry **entries, int n,
+								 TimestampTz recorded_at);
 
 /* Look up the accounts of the entries to be written. */
-extern void cxsig_rows_read_accounts(CxsigEntry *entries, int n);
+extern void cxsig_rows_read_accounts(CxsigRun *run, CxsigEntry *entries, int n);
 
 /* Write events, revisions, outbox and unmapped tags of the entries to be written. Any at all? */
-extern bool cxsig_rows_write_events(CxsigEntry *entries, int n, TimestampTz recorded_at);
+extern bool cxsig_rows_write_events(CxsigRun *run, CxsigEntry *entries, int n,
+									TimestampTz recorded_at);
 
 /* Write a contract violation for each entry that is a conflict. */
-extern void cxsig_rows_write_violations(CxsigEntry *entries, int n);
+extern void cxsig_rows_write_violations(CxsigRun *run, CxsigEntry *entries, int n);
 
 /* Write refused inputs to quarantine. */
-extern void cxsig_rows_write_rejects(const CxsigReject *rejects, int n);
+extern void cxsig_rows_write_rejects(CxsigRun *run, const CxsigReject *rejects, int n);
 
 #endif

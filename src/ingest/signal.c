@@ -151,7 +151,7 @@ signal_find_field(CxsigString key, int from)
 static bool
 signal_refuse_unknown(CxsigReading *reading, CxsigString key)
 {
-	CxsigString tried = key;
+	CxsigString tried = cxsig_string_copy(key);
 	int nearest = 0;
 	int distance = INT_MAX;
 	int field;
@@ -163,6 +163,9 @@ signal_refuse_unknown(CxsigReading *reading, CxsigString key)
 		int d;
 
 		d = varstr_levenshtein(tried.data, tried.len, name, strlen(name), 1, 1, 1, true);
+		/* "metrics" means custom_metrics, however many letters lie between them */
+		if (strstr(name, tried.data) != NULL)
+			d = 0;
 		if (d < distance)
 		{
 			distance = d;

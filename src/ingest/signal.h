@@ -112,7 +112,7 @@ extern bool cxsig_signal_read(JsonbValue *input, TimestampTz now, CxsigSignal *s
 extern void cxsig_signal_init(CxsigSignal *signal);
 
 /* Raise the problem. element: place in a batch from 1, or 0. */
-extern void cxsig_problem_raise(const CxsigProblem *problem, int element) pg_attribute_noreturn();
+extern _Noreturn void cxsig_problem_raise(const CxsigProblem *problem, int element);
 
 /*
  * SHA-256 over what the producer said, into signal->digest. It leaves out what cxsig assigns, what

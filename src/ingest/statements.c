@@ -197,32 +197,28 @@ static Oid statement_identity = InvalidOid;
 static SPIPlanPtr statement_plans[CXSIG_STATEMENT_COUNT];
 static TupleDesc rows_descs[CXSIG_ROWS_COUNT];
 
-/* The sets of the call that runs; a nested call saves and restores them. */
-static Tuplestorestate *rows_stores[CXSIG_ROWS_COUNT];
-static int statement_nest_level;
-
 static void statements_check_identity(void);
 static Oid statement_find_type(const char *name);
 static TupleDesc rows_desc(CxsigRows rows);
 static SPIPlanPtr statement_plan(CxsigStatement statement);
 
 void
-cxsig_statements_open(void)
+cxsig_statements_open(CxsigRun *run)
 {
 	int i;
 
 	statements_check_identity();
 	SPI_connect();
-	statement_nest_level = NewGUCNestLevel();
+	run->guc_level = NewGUCNestLevel();
 	for (i = 0; i < (int) lengthof(statement_settings); i++)
 		(void) set_config_option(statement_settings[i], "off", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 }
 
 void
-cxsig_statements_close(void)
+cxsig_statements_close(CxsigRun *run)
 {
-	AtEOXact_GUC(true, statement_nest_level);
+	AtEOXact_GUC(true, run->guc_level);
 	SPI_finish();
 }
 
@@ -288,34 +284,34 @@ rows_desc(CxsigRows rows)
 }
 
 void
-cxsig_rows_begin(CxsigRows rows)
+cxsig_rows_begin(CxsigRun *run, CxsigRows rows)
 {
 	EphemeralNamedRelation relation = palloc0(sizeof(EphemeralNamedRelationData));
 
-	rows_stores[rows] = tuplestore_begin_heap(false, false, work_mem);
+	run->stores[rows] = tuplestore_begin_heap(false, false, work_mem);
 	relation->md.name = unconstify(char *, rows_shapes[rows].name);
 	relation->md.reliddesc = InvalidOid;
 	relation->md.tupdesc = rows_desc(rows);
 	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
 	relation->md.enrtuples = ROWS_ESTIMATE;
-	relation->reldata = rows_stores[rows];
+	relation->reldata = run->stores[rows];
 	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register %s", relation->md.name);
 }
 
 void
-cxsig_rows_put(CxsigRows rows, Datum *values, bool *nulls)
+cxsig_rows_put(CxsigRun *run, CxsigRows rows, Datum *values, bool *nulls)
 {
-	tuplestore_putvalues(rows_stores[rows], rows_desc(rows), values, nulls);
+	tuplestore_putvalues(run->stores[rows], rows_desc(rows), values, nulls);
 }
 
 void
-cxsig_rows_end(CxsigRows rows)
+cxsig_rows_end(CxsigRun *run, CxsigRows rows)
 {
 	if (SPI_unregister_relation(rows_shapes[rows].name) != SPI_OK_REL_UNREGISTER)
 		elog(ERROR, "could not unregister %s", rows_shapes[rows].name);
-	tuplestore_end(rows_stores[rows]);
-	rows_stores[rows] = NULL;
+	tuplestore_end(run->stores[rows]);
+	run->stores[rows] = NULL;
 }
 
 /* The saved plan; the set of rows it reads is registered. */

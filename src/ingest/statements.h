@@ -9,7 +9,7 @@
 #ifndef CXSIG_STATEMENTS_H
 #define CXSIG_STATEMENTS_H
 
-#include "postgres.h"
+#include "utils/tuplestore.h"
 
 typedef enum CxsigRows
 {
@@ -81,25 +81,32 @@ typedef enum CxsigStatement
 	CXSIG_STATEMENT_COUNT
 } CxsigStatement;
 
+/* What is open between open and close. On the caller's stack: calls can nest, through triggers. */
+typedef struct CxsigRun
+{
+	int guc_level;
+	Tuplestorestate *stores[CXSIG_ROWS_COUNT];
+} CxsigRun;
+
 /*
  * Columns of a set have the types of the columns they go to, domains included: their checks are not
  * made again in SQL, so what is put in must have passed the validation of signal.h.
  */
 
 /* Connect to SPI, with planner settings that keep plans on their indexes. */
-extern void cxsig_statements_open(void);
+extern void cxsig_statements_open(CxsigRun *run);
 
 /* Disconnect; what was palloc'd since is gone. Not needed after an error. */
-extern void cxsig_statements_close(void);
+extern void cxsig_statements_close(CxsigRun *run);
 
 /* Start an empty set of rows; between open and close. */
-extern void cxsig_rows_begin(CxsigRows rows);
+extern void cxsig_rows_begin(CxsigRun *run, CxsigRows rows);
 
 /* Add a row; columns as listed above. */
-extern void cxsig_rows_put(CxsigRows rows, Datum *values, bool *nulls);
+extern void cxsig_rows_put(CxsigRun *run, CxsigRows rows, Datum *values, bool *nulls);
 
 /* Forget the set. */
-extern void cxsig_rows_end(CxsigRows rows);
+extern void cxsig_rows_end(CxsigRun *run, CxsigRows rows);
 
 /*
  * Run a statement over the set it reads, with the latest snapshot even where the transaction has an

@@ -79,6 +79,7 @@ cxsig_signal_read(JsonbValue *input, TimestampTz now, CxsigSignal *signal, Cxsig
 
 	cxsig_signal_init(signal);
 	signal->input = input;
+	memset(problem, 0, sizeof(CxsigProblem));
 	reading.signal = signal;
 	reading.problem = problem;
 	reading.rule = NULL;

@@ -42,7 +42,7 @@ from (select key from cxsig.event e, jsonb_each(to_jsonb(e)) where ticket_id = '
 
 -- crm: of the account its name and ids, and stale and corrects where they are set
 select jsonb_pretty(cxsig.preview('01a20ca5-b903-774b-afe1-70a582e099d1'));
--- ops: the first quote, the link
+-- ops: the first quote, the link, stale where it is set
 select jsonb_pretty(cxsig.preview('01a20ca5-b903-774b-afe1-70a582e099d1', 'ops'));
 
 -- nulls are left out, and of the projections an account or quotes with nothing in them

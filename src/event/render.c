@@ -91,10 +91,10 @@ static const Member event_members[CXSIG_EVENT_NCOLUMNS] = {
 	 CHURN_RISK | CHURN_SCORE | CANONICAL_TAG | DRIVER | EVIDENCE_URL | ACCOUNT | CORRECTS | \
 	 STALE)
 
-/* The least that routes an alert, and the link and the words that explain it. */
+/* The least that routes an alert, the link and the words that explain it, and whether it is old news. */
 #define OPS_MEMBERS                                                                       \
 	(EVENT_ID | EVENT_TYPE | OCCURRED_AT | TICKET_ID | ACCOUNT_ID | VERSION | SENTIMENT | \
-	 CHURN_RISK | DRIVER | EVIDENCE_URL | QUOTES)
+	 CHURN_RISK | DRIVER | EVIDENCE_URL | QUOTES | STALE)
 
 /* Room to start with; longer events grow the buffer as they come. */
 #define USUAL_SIZE 1024

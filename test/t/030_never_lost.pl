@@ -36,8 +36,10 @@ sub lose_postmaster
 {
 	my ($node) = @_;
 	my $end = time + 60;
+	my ($pid) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 
 	$node->kill9;
+	select(undef, undef, undef, 0.05) while kill(0, $pid) && time < $end;
 	while (time < $end)
 	{
 		return 1 if $node->start(fail_ok => 1);

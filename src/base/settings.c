@@ -71,9 +71,11 @@ define_worker_settings(void)
 	DefineCustomStringVariable("cxsig.databases", "Databases that get a dispatcher.",
 							   "Comma-separated; empty means every database that has the extension.",
 							   &cxsig_databases, "", PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
-	DefineCustomIntVariable("cxsig.max_dispatchers", "Dispatchers in the cluster at most.",
-							"Each takes one of max_worker_processes.", &cxsig_max_dispatchers, 16, 1,
-							1024, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	/* It sizes shared memory, and cannot be defined once the server has started. */
+	if (process_shared_preload_libraries_in_progress)
+		DefineCustomIntVariable("cxsig.max_dispatchers", "Dispatchers in the cluster at most.",
+								"Each takes one of max_worker_processes.", &cxsig_max_dispatchers,
+								16, 1, 1024, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("cxsig.poll_interval",
 							"Time between polls of the outbox that nobody asked for.",
 							"Commits wake the dispatcher; this is for COMMIT PREPARED.",

@@ -12,6 +12,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* How long a destination that is paused, changed or dropped waits for what is in flight. */
+#define DRAIN_MS 1000
+
 /* A position whose outcome was written before the destination was loaded. */
 typedef struct SeenEntry
 {
@@ -204,6 +207,7 @@ void
 cxsig_destination_drain(CxsigDestination *destination)
 {
 	destination->draining = true;
+	destination->drain_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DRAIN_MS);
 	cxsig_feed_leave(destination);
 }
 

@@ -57,6 +57,7 @@ typedef struct CxsigDestination
 	char	   *name;
 	uint32		fingerprint;	/* of its row and secrets: differs after a change */
 	bool		draining;
+	TimestampTz drain_until;	/* what is in flight is awaited until then */
 
 	/* settings */
 	CxsigTransport *transport;

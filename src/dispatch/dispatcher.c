@@ -317,10 +317,26 @@ turn_write(Turn *turn)
 		turn->wait_until = Min(turn->wait_until, next_checkpoint);
 }
 
-/* Destinations that have drained: their receipts, then their place, then forget them. */
+/*
+ * Destinations that have drained: their receipts, then their place, then forget them. One whose
+ * receiver hangs is not waited for.
+ */
 static void
 turn_unload(Turn *turn)
 {
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &cxsig_destinations)
+	{
+		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
+
+		if (!destination->draining || destination->in_flight == 0)
+			continue;
+		if (turn->now >= destination->drain_until)
+			cxsig_sender_abort(destination);
+		else
+			turn->wait_until = Min(turn->wait_until, destination->drain_until);
+	}
 	if (!cxsig_registry_has_drained() || turn->now < not_before)
 		return;
 	if (!cxsig_receipt_flush(NIL, &turn->gone) ||

@@ -34,6 +34,7 @@ typedef struct CxsigItem
 	int			strikes;		/* of those, failed while others passed */
 	uint64		successes_seen; /* the destination's, when it failed last */
 	TimestampTz sent_at;
+	struct CxsigHttpCall *call;	/* while it is in flight */
 } CxsigItem;
 
 /* Take the event over: the reference count is 1. In the current context. */

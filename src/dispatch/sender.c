@@ -20,6 +20,7 @@ static MemoryContext scratch = NULL;
 static void sender_stop(int code, Datum arg);
 static void sender_send(CxsigDestination *destination, CxsigLane *lane, TimestampTz now);
 static void sender_finish(CxsigHttpCall *call);
+static void lane_abort(CxsigLane *lane);
 
 void
 cxsig_sender_init(void)
@@ -85,12 +86,31 @@ sender_send(CxsigDestination *destination, CxsigLane *lane, TimestampTz now)
 	attempt.at = now;
 	memset(&request, 0, sizeof(request));
 	destination->transport->ops->build(destination->transport, &attempt, 1, &request);
-	cxsig_http_submit(http, &request, &destination->limits, item);
+	item->call = cxsig_http_submit(http, &request, &destination->limits, item);
 	cxsig_lane_ready_to_sending(lane);
 	destination->in_flight++;
 	pg_atomic_fetch_add_u64(&cxsig_slot->figures.sent, 1);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
+}
+
+void
+cxsig_sender_abort(CxsigDestination *destination)
+{
+	cxsig_lanes_each(destination->lanes, lane_abort);
+}
+
+static void
+lane_abort(CxsigLane *lane)
+{
+	CxsigItem  *item = cxsig_lane_head(lane);
+
+	if (lane->state != CXSIG_LANE_SENDING)
+		return;
+	cxsig_http_release(http, item->call);
+	item->call = NULL;
+	lane->destination->in_flight--;
+	cxsig_lane_sending_to_ready(lane);
 }
 
 int
@@ -126,6 +146,7 @@ sender_finish(CxsigHttpCall *call)
 	destination->transport->ops->read(destination->transport, &attempt, 1, &call->response,
 									  &result);
 	cxsig_http_release(http, call);
+	item->call = NULL;
 	destination->in_flight--;
 	pg_atomic_fetch_add_u64(result.outcome == CXSIG_DELIVERED ? &cxsig_slot->figures.delivered
 															  : &cxsig_slot->figures.failed, 1);

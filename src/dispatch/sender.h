@@ -20,6 +20,9 @@ extern void cxsig_sender_start(CxsigDestination *destination, TimestampTz now);
 /* Move transfers on and apply what has come back; how many answers there were. */
 extern int	cxsig_sender_drive(void);
 
+/* Give up what a destination has in flight: its events are as if they had not been sent. */
+extern void cxsig_sender_abort(CxsigDestination *destination);
+
 /* Close idle connections: the allowed networks may have changed. */
 extern void cxsig_sender_forget_connections(void);
 

@@ -1,6 +1,10 @@
 -- The canonical log and what keeps it unique and in order. Append-only: no row here is updated.
 -- Lock order of an ingest: ticket rows by ticket_id, then processed_key by (source_system,
 -- idempotency_key), then positions are drawn.
+--
+-- Keys and indexes of partitioned tables stand on the default partition, from which the others are
+-- copied, and not on the parent: a dump holds run-time partitions with their indexes, and an index of the
+-- extension's on the parent would make them a second time when they are attached.
 
 create table cxsig.ticket (
     ticket_id     cxsig.ticket_id collate "C" primary key,
@@ -82,10 +86,8 @@ create table cxsig.event (
     traceparent     text,
     tracestate      text,
     backfill        boolean not null default false,
-    stale           boolean not null default false,
-    primary key (event_id, recorded_at)
+    stale           boolean not null default false
 ) partition by range (recorded_at);
-create index event_ticket on cxsig.event (ticket_id, recorded_at);
 comment on table cxsig.event is 'the canonical log: the source of truth, and what CDC publishes; never updated, partitioned by recorded_at';
 comment on column cxsig.event.event_id is 'UUIDv7; what identifies the event to every receiver, on every attempt';
 comment on column cxsig.event.event_type is 'what happened to the ticket''s signal';
@@ -118,7 +120,8 @@ comment on column cxsig.event.traceparent is 'W3C trace context of the producer'
 comment on column cxsig.event.tracestate is 'W3C trace state of the producer';
 comment on column cxsig.event.backfill is 'part of a backfill: goes after live events, counted apart';
 comment on column cxsig.event.stale is 'older than what was known when it came';
-create table cxsig.event_default partition of cxsig.event default;
+create table cxsig.event_default partition of cxsig.event (primary key (event_id, recorded_at)) default;
+create index event_default_ticket on cxsig.event_default (ticket_id, recorded_at);
 comment on table cxsig.event_default is 'catches what partition maintenance missed; emptied into partitions by cxsig.maintain()';
 
 create table cxsig.unmapped_tag (

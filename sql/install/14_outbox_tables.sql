@@ -18,10 +18,8 @@ create table cxsig.outbox (
     ticket_id      cxsig.ticket_id collate "C" not null,
     stream         cxsig.stream not null default 'live',
     destination_id integer,
-    forced         boolean not null default false,
-    primary key (position)
+    forced         boolean not null default false
 ) partition by range (position);
-create index outbox_txid on cxsig.outbox (txid, position);
 comment on table cxsig.outbox is 'delivery intents in log order; never updated, partitioned by position, a partition goes when every destination is past it';
 comment on column cxsig.outbox.position is 'place in the log; within a ticket, position order is commit order';
 comment on column cxsig.outbox.txid is 'the top-level transaction that wrote it';
@@ -31,5 +29,6 @@ comment on column cxsig.outbox.ticket_id is 'its ticket';
 comment on column cxsig.outbox.stream is 'live or backfill';
 comment on column cxsig.outbox.destination_id is 'null: every destination whose filter matches; set: a redrive, replay or repair for this one';
 comment on column cxsig.outbox.forced is 'sent even where a newer revision is known';
-create table cxsig.outbox_default partition of cxsig.outbox default;
+create table cxsig.outbox_default partition of cxsig.outbox (primary key (position)) default;
+create index outbox_default_txid on cxsig.outbox_default (txid, position);
 comment on table cxsig.outbox_default is 'catches what partition maintenance missed; emptied into partitions by cxsig.maintain()';

@@ -103,8 +103,6 @@ create table cxsig.delivery (
     finished_at    timestamptz not null,
     backfill       boolean not null
 ) partition by range (finished_at);
-create index delivery_position on cxsig.delivery (destination_id, position);
-create index delivery_event on cxsig.delivery (event_id);
 comment on table cxsig.delivery is 'receipts: a row per destination and position that has its final outcome; insert only, partitioned by day';
 comment on column cxsig.delivery.destination_id is 'the destination';
 comment on column cxsig.delivery.position is 'position in the outbox';
@@ -122,6 +120,8 @@ comment on column cxsig.delivery.sent_at is 'when the last attempt was sent';
 comment on column cxsig.delivery.finished_at is 'when the outcome was known';
 comment on column cxsig.delivery.backfill is 'counted apart from live events';
 create table cxsig.delivery_default partition of cxsig.delivery default;
+create index delivery_default_position on cxsig.delivery_default (destination_id, position);
+create index delivery_default_event on cxsig.delivery_default (event_id);
 comment on table cxsig.delivery_default is 'catches what partition maintenance missed; emptied into partitions by cxsig.maintain()';
 
 create table cxsig.retry (
@@ -196,9 +196,9 @@ create table cxsig.checkpoint (
     high              bigint not null,
     doubt             xid8[] not null default '{}',
     filtered          bigint not null default 0,
-    system_identifier bigint not null
+    system_identifier bigint not null,
+    database_oid      oid not null
 ) partition by range (written_at);
-create index checkpoint_latest on cxsig.checkpoint (destination_id, written_at desc);
 comment on table cxsig.checkpoint is 'how far each destination is; append-only, the newest row of a destination counts, partitioned by day';
 comment on column cxsig.checkpoint.destination_id is 'the destination';
 comment on column cxsig.checkpoint.written_at is 'when';
@@ -207,5 +207,7 @@ comment on column cxsig.checkpoint.high is 'the greatest position read';
 comment on column cxsig.checkpoint.doubt is 'transactions that may still bring rows at or below high';
 comment on column cxsig.checkpoint.filtered is 'events its filter has left out since it was created';
 comment on column cxsig.checkpoint.system_identifier is 'the cluster it was written in';
+comment on column cxsig.checkpoint.database_oid is 'the database it was written in; elsewhere the destination is paused until a person resumes it';
 create table cxsig.checkpoint_default partition of cxsig.checkpoint default;
+create index checkpoint_default_latest on cxsig.checkpoint_default (destination_id, written_at desc);
 comment on table cxsig.checkpoint_default is 'catches what partition maintenance missed';

@@ -141,6 +141,14 @@ $$;
 comment on function cxsig._apply_options(cxsig.destination, jsonb) is
     'internal: a destination with options applied and checked; raises what is wrong, naming the key';
 
+create function cxsig._here(out system_identifier bigint, out database_oid oid) returns record
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select c.system_identifier, d.oid from pg_control_system() c, pg_database d where d.datname = current_database()
+$$;
+comment on function cxsig._here() is 'internal: what tells this database from a restored or copied one';
+
 create function cxsig.create_destination(name text, transport text, config jsonb, options jsonb default '{}')
     returns integer
     language plpgsql volatile security definer
@@ -197,8 +205,8 @@ begin
     end if;
     -- Rows route by what partitions there are once the default one is locked: see _make_partition().
     lock table cxsig.checkpoint_default in row exclusive mode;
-    insert into cxsig.checkpoint (destination_id, low, high, system_identifier)
-        values (d.destination_id, low, low - 1, (select c.system_identifier from pg_control_system() c));
+    insert into cxsig.checkpoint (destination_id, low, high, system_identifier, database_oid)
+        select d.destination_id, low, low - 1, h.system_identifier, h.database_oid from cxsig._here() h;
     perform cxsig._notify_workers();
     if not exists (select from cxsig._worker_slots()) then
         raise warning using
@@ -263,6 +271,32 @@ $$;
 comment on function cxsig.alter_destination(text, jsonb, jsonb) is
     'changes a destination while it runs: config is replaced where given, options as in create_destination()';
 
+create function cxsig._adopt(destination_id integer) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    last cxsig.checkpoint;
+    here record;
+begin
+    select * into here from cxsig._here();
+    select c.* into last from cxsig.checkpoint c
+        where c.destination_id = _adopt.destination_id order by c.written_at desc limit 1;
+    if last.system_identifier = here.system_identifier and last.database_oid = here.database_oid then
+        return;
+    end if;
+    -- Transactions of where it comes from have all ended: their rows are read again from the first
+    -- on, and those that have a receipt are skipped.
+    lock table cxsig.checkpoint_default in row exclusive mode;
+    insert into cxsig.checkpoint (destination_id, low, high, filtered, system_identifier, database_oid)
+        select _adopt.destination_id,
+               least(coalesce(last.low, 1), (select min(o.position) from cxsig.outbox o where o.txid = any (last.doubt))),
+               coalesce(last.high, 0), coalesce(last.filtered, 0), here.system_identifier, here.database_oid;
+end
+$$;
+comment on function cxsig._adopt(integer) is
+    'internal: a destination of a restored or copied database goes on here, from where its last checkpoint was';
+
 create function cxsig._set_state(name text, from_states text[], to_state text, reason text) returns boolean
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
@@ -270,6 +304,9 @@ as $$
 declare
     id integer := cxsig._destination_id(_set_state.name);
 begin
+    if to_state = 'active' then
+        perform cxsig._adopt(id);
+    end if;
     update cxsig.destination d
         set state = to_state, state_reason = reason, state_changed_at = clock_timestamp()
         where d.destination_id = id and d.state = any (from_states);
@@ -302,6 +339,7 @@ as $$
 declare
     n integer;
 begin
+    perform cxsig._adopt(d.destination_id) from cxsig.destination d where d.state <> 'active';
     update cxsig.destination d
         set state = 'active', state_reason = 'resumed by a person', state_changed_at = clock_timestamp()
         where d.state <> 'active';

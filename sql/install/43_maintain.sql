@@ -30,7 +30,7 @@ begin
     -- Who writes to a partitioned table locks its default partition first, then routes: a row on
     -- its way there would be refused once the new partition has taken over its range.
     execute format('lock table cxsig.%I in access exclusive mode', parent || '_default');
-    execute format('create table cxsig.%I (like cxsig.%I including all excluding identity)', name, parent);
+    execute format('create table cxsig.%I (like cxsig.%I including all)', name, parent || '_default');
     execute format('comment on table cxsig.%I is %L', name,
                    format('partition of cxsig.%s: %s from %s to below %s', parent, key, low, high));
     -- What the default partition caught meanwhile moves over; a row is visible in one of both to anyone.
@@ -228,8 +228,8 @@ as $$
 begin
     -- An idle destination writes none: its newest one moves forward before its partition goes. An
     -- old checkpoint is always safe, it only makes the next start look further.
-    insert into cxsig.checkpoint (destination_id, low, high, doubt, filtered, system_identifier)
-        select c.destination_id, c.low, c.high, c.doubt, c.filtered, c.system_identifier
+    insert into cxsig.checkpoint (destination_id, low, high, doubt, filtered, system_identifier, database_oid)
+        select c.destination_id, c.low, c.high, c.doubt, c.filtered, c.system_identifier, c.database_oid
         from cxsig.destination d
         cross join lateral (select k.* from cxsig.checkpoint k
                             where k.destination_id = d.destination_id
@@ -248,6 +248,12 @@ as $$
 declare
     keep interval := current_setting('cxsig.delivery_retention')::interval;
 begin
+    made := 0;
+    dropped := 0;
+    -- Nothing here yet: a restore is about to bring the partitions that the dump had.
+    if not exists (select from cxsig.destination) and not exists (select from cxsig.ticket) then
+        return;
+    end if;
     -- In the order in which an ingest locks the default partitions.
     made := cxsig._maintain_months('event', 'recorded_at', 1)
           + cxsig._maintain_outbox(2)
@@ -267,3 +273,23 @@ end
 $$;
 comment on function cxsig.maintain() is
     'makes partitions ahead and drops those nobody needs; the first dispatcher of a database calls it, about twice a minute';
+
+-- Partitions take their columns' comments from the default one, as everything else.
+do $$
+declare
+    one record;
+begin
+    for one in
+        select i.inhrelid::pg_catalog.regclass as partition, a.attname as name,
+               pg_catalog.col_description(i.inhparent, a.attnum) as comment
+        from pg_catalog.pg_inherits i
+        join pg_catalog.pg_attribute a on a.attrelid operator(pg_catalog.=) i.inhparent
+            and a.attnum operator(pg_catalog.>) 0 and not a.attisdropped
+        join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) i.inhparent
+        where c.relnamespace operator(pg_catalog.=) 'cxsig'::pg_catalog.regnamespace
+          and c.relkind operator(pg_catalog.=) 'p'
+    loop
+        execute pg_catalog.format('comment on column %s.%I is %L', one.partition, one.name, one.comment);
+    end loop;
+end
+$$;

@@ -40,6 +40,7 @@ grant select on
     cxsig.deliveries, cxsig.dead_letters, cxsig.blocked_lanes, cxsig.quarantined, cxsig.unmapped_tags
     to cxsig_reader, cxsig_admin;
 grant execute on function
+    cxsig._worker_slots,
     cxsig.history,
     cxsig.event_json,
     cxsig.preview,

@@ -13,16 +13,17 @@
 #include "dispatch/checkpoint.h"
 #include "dispatch/feed.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
 #define SQL_WRITE                                                                                  \
-	"insert into cxsig.checkpoint (destination_id, low, high, doubt, filtered, system_identifier)" \
-	" values ($1, $2, $3, $4, $5, $6)"
+	"insert into cxsig.checkpoint (destination_id, low, high, doubt, filtered, system_identifier," \
+	" database_oid) values ($1, $2, $3, $4, $5, $6, $7)"
 #define SQL_READ                                                                                   \
-	"select low, doubt, filtered, system_identifier from cxsig.checkpoint"                         \
+	"select low, doubt, filtered from cxsig.checkpoint"                                            \
 	" where destination_id operator(pg_catalog.=) $1 order by written_at desc limit 1"
 /* What has its outcome at or above low, or came with a transaction in doubt. */
 #define SQL_SEEN                                                                                   \
@@ -71,7 +72,8 @@ cxsig_checkpoint_write(const CxsigReceipts *receipts)
 
 	if (receipts->checkpoints != NIL && write_plan == NULL)
 	{
-		Oid			types[] = {INT4OID, INT8OID, INT8OID, XID8ARRAYOID, INT8OID, INT8OID};
+		Oid			types[] = {INT4OID, INT8OID, INT8OID, XID8ARRAYOID, INT8OID, INT8OID,
+							   OIDOID};
 		SPIPlanPtr	plan = SPI_prepare(SQL_WRITE, lengthof(types), types);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
@@ -82,7 +84,7 @@ cxsig_checkpoint_write(const CxsigReceipts *receipts)
 	foreach(cell, receipts->checkpoints)
 	{
 		CxsigDestination *destination = lfirst(cell);
-		Datum		values[6];
+		Datum		values[7];
 
 		cxsig_feed_doubts(destination, &scratch_doubts);
 		destination->writing_low = cxsig_progress_low(destination->progress);
@@ -94,6 +96,7 @@ cxsig_checkpoint_write(const CxsigReceipts *receipts)
 		values[3] = cxsig_xids_array(&scratch_doubts);
 		values[4] = Int64GetDatum(cxsig_progress_filtered(destination->progress));
 		values[5] = Int64GetDatum((int64) GetSystemIdentifier());
+		values[6] = ObjectIdGetDatum(MyDatabaseId);
 		if (SPI_execute_plan(write_plan, values, NULL, false, 0) != SPI_OK_INSERT)
 			elog(ERROR, "could not write a checkpoint");
 	}
@@ -134,9 +137,7 @@ cxsig_checkpoint_restore(CxsigDestination *destination)
 
 		low = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
 		filtered = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
-		/* Xids of another cluster mean nothing here, and all of them have ended. */
-		if (DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull)) == (int64) GetSystemIdentifier())
-			doubts_from_array(&doubts, SPI_getbinval(row, desc, 2, &isnull));
+		doubts_from_array(&doubts, SPI_getbinval(row, desc, 2, &isnull));
 	}
 	/* SPI leaves its own context behind. */
 	old = MemoryContextSwitchTo(destination->context);

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -12,6 +13,7 @@
 #include "dispatch/guarded.h"
 #include "dispatch/slot.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "transport/secret.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -24,7 +26,11 @@
 	" and (s.expires_at is null or s.expires_at operator(pg_catalog.>) pg_catalog.now()))),"       \
 	" name::pg_catalog.text, transport, config, projection, mapping, filter, order_scope, history," \
 	" concurrency, \"window\", connect_timeout_ms, total_timeout_ms, retry_initial_ms,"            \
-	" retry_max_ms, max_attempts, poison_policy, secret_names from cxsig.destination d"            \
+	" retry_max_ms, max_attempts, poison_policy, secret_names,"                                    \
+	" coalesce((select k.system_identifier operator(pg_catalog.=) $3"                              \
+	" and k.database_oid operator(pg_catalog.=) $4 from cxsig.checkpoint k"                        \
+	" where k.destination_id operator(pg_catalog.=) d.destination_id"                              \
+	" order by k.written_at desc limit 1), false) from cxsig.destination d"                        \
 	" where state operator(pg_catalog.=) 'active'"                                                 \
 	" and destination_id operator(pg_catalog.%) $1 operator(pg_catalog.=) $2"                      \
 	" order by destination_id"
@@ -60,8 +66,10 @@ static void
 config_read(void *arg)
 {
 	ConfigRead *read = arg;
-	Oid			types[] = {INT4OID, INT4OID};
-	Datum		values[] = {Int32GetDatum(cxsig_workers), Int32GetDatum(cxsig_slot->ordinal)};
+	Oid			types[] = {INT4OID, INT4OID, INT8OID, OIDOID};
+	Datum		values[] = {Int32GetDatum(cxsig_workers), Int32GetDatum(cxsig_slot->ordinal),
+							Int64GetDatum((int64) GetSystemIdentifier()),
+							ObjectIdGetDatum(MyDatabaseId)};
 	MemoryContext old;
 	ListCell   *cell;
 	uint64		i;
@@ -89,6 +97,7 @@ config_read_row(HeapTuple row, TupleDesc desc)
 {
 	CxsigConfig *config = palloc0(sizeof(CxsigConfig));
 	char	   *print = config_text(row, desc, 2);
+	bool		isnull;
 
 	config->id = config_int(row, desc, 1);
 	config->fingerprint = hash_bytes((unsigned char *) print, strlen(print));
@@ -109,6 +118,7 @@ config_read_row(HeapTuple row, TupleDesc desc)
 	config->max_attempts = config_int(row, desc, 17);
 	config->poison_policy = config_text(row, desc, 18);
 	config->secret_names = config_names(row, desc, 19);
+	config->at_home = DatumGetBool(SPI_getbinval(row, desc, 20, &isnull));
 	return config;
 }
 

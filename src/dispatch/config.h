@@ -31,6 +31,7 @@ typedef struct CxsigConfig
 	char	   *poison_policy;
 	CxsigSecret *secrets;
 	int			n_secrets;
+	bool		at_home;		/* its last checkpoint was written in this very database */
 	List	   *secret_names;	/* of those that must be there: char * */
 } CxsigConfig;
 

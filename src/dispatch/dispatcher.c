@@ -196,7 +196,12 @@ turn_settings(Turn *turn)
 static void
 turn_destinations(Turn *turn)
 {
-	if (pg_atomic_exchange_u32(&cxsig_slot->reload, 0) != 0 || turn->now >= next_reload)
+	if (pg_atomic_exchange_u32(&cxsig_slot->reload, 0) != 0)
+	{
+		reload_wanted = true;
+		cxsig_housekeeping_hurry();
+	}
+	if (turn->now >= next_reload)
 		reload_wanted = true;
 	if (reload_wanted && turn->now >= not_before)
 	{

@@ -48,6 +48,12 @@ cxsig_housekeeping(TimestampTz now, TimestampTz *wait_until, bool *gone)
 }
 
 void
+cxsig_housekeeping_hurry(void)
+{
+	next_maintain = 0;
+}
+
+void
 cxsig_housekeeping_answer(void)
 {
 	ConditionVariableBroadcast(&cxsig_shared->sync_changed);

@@ -10,6 +10,9 @@
 /* Do what is due by now; lower *wait_until to when the next is. */
 extern void cxsig_housekeeping(TimestampTz now, TimestampTz *wait_until, bool *gone);
 
+/* A destination was made: it wants partitions now rather than soon. */
+extern void cxsig_housekeeping_hurry(void);
+
 /* Wake the sessions in wait_until_idle(). */
 extern void cxsig_housekeeping_answer(void);
 

@@ -24,6 +24,9 @@
 
 #define REGISTRY_LOCK_CLASS 1668838247	/* "cxsg" */
 
+/* Why a destination of a restored or copied database is paused: a copy must not write to a CRM. */
+#define NOT_AT_HOME "this database was restored or copied from elsewhere"
+
 #define SQL_LOCK                                                                                   \
 	"select pg_catalog.pg_try_advisory_lock($1, $2)"
 #define SQL_UNLOCK                                                                                 \
@@ -122,6 +125,13 @@ registry_bring_in(const CxsigConfig *config, bool *gone)
 	RegistryLoad load = {NULL, false};
 	char	   *reason = NULL;
 
+	if (!config->at_home)
+	{
+		ereport(LOG, (errmsg("cxsig destination \"%s\" is paused: %s", config->name, NOT_AT_HOME),
+					  errhint("Check where it sends to, then SELECT cxsig.resume_all();")));
+		registry_stop(config->id, "paused", NOT_AT_HOME, gone);
+		return;
+	}
 	load.destination = cxsig_config_prepare(config, &reason);
 	if (load.destination == NULL)
 	{

@@ -49,8 +49,9 @@ unlike(slurp_file($dump), qr/$needle/, 'a secret is nowhere: the dump');
 subtest 'a restored destination says which secret it misses' => sub {
 	$node->safe_psql('postgres', 'create database restored');
 	$node->command_ok([ 'psql', '-qXv', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('restored') ], 'restored');
-	ok(wait_for($node, "select 1", 5, '1'), 'up');
 	local $PostgreSQL::Test::Utils::timeout_default = 60;
+	ok($node->poll_query_until('restored', "select state = 'paused' and state_reason ~ 'restored' from cxsig.destination_status"), 'no surprise after restore: paused, and says why');
+	$node->safe_psql('restored', 'select cxsig.resume_all()');
 	ok($node->poll_query_until('restored', "select state = 'stopped' and state_reason ~ 'signing' from cxsig.destination_status"), 'stopped, with the reason');
 	$node->safe_psql('postgres', 'drop database restored');
 };

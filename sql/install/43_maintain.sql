@@ -30,6 +30,9 @@ begin
     -- Who writes to a partitioned table locks its default partition first, then routes: a row on
     -- its way there would be refused once the new partition has taken over its range.
     execute format('lock table cxsig.%I in access exclusive mode', parent || '_default');
+    if to_regclass(format('cxsig.%I', name)) is not null then
+        return false;    -- somebody made it while we waited
+    end if;
     execute format('create table cxsig.%I (like cxsig.%I including all)', name, parent || '_default');
     execute format('comment on table cxsig.%I is %L', name,
                    format('partition of cxsig.%s: %s from %s to below %s', parent, key, low, high));

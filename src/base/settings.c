@@ -23,7 +23,7 @@ int			cxsig_max_dispatchers = 16;
 int			cxsig_max_connections = 256;
 int			cxsig_poll_interval = 1000;
 int			cxsig_checkpoint_interval = 1000;
-int			cxsig_receipt_delay = 50;
+int			cxsig_receipt_delay = 100;
 int			cxsig_event_retention = 0;
 int			cxsig_delivery_retention = 90 * 24 * 60;
 int			cxsig_outbox_partition_rows = 1000000;
@@ -82,7 +82,7 @@ define_worker_settings(void)
 							&cxsig_poll_interval, 1000, 10, 60000, PGC_SIGHUP, GUC_UNIT_MS, NULL,
 							NULL, NULL);
 	DefineCustomIntVariable("cxsig.receipt_delay", "Time a receipt waits for others to be written with.",
-							NULL, &cxsig_receipt_delay, 50, 0, 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL,
+							NULL, &cxsig_receipt_delay, 100, 0, 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL,
 							NULL, NULL);
 	DefineCustomIntVariable("cxsig.workers", "Dispatchers per database.", NULL, &cxsig_workers, 1, 1,
 							64, PGC_SIGHUP, 0, NULL, NULL, NULL);

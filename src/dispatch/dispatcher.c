@@ -35,7 +35,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#define RECEIPTS_AT_ONCE 1000
+#define RECEIPTS_AT_ONCE 2000
 #define RELOAD_MS 5000
 #define RELOAD_WAITING_MS 200
 #define AFTER_FAILURE_MS 500

@@ -47,6 +47,7 @@ OBJS_ingest = \
 OBJS_transport = \
 	src/transport/cloudevent.o \
 	src/transport/guard.o \
+	src/transport/guard_setting.o \
 	src/transport/http.o \
 	src/transport/http_answer.o \
 	src/transport/http_call.o \

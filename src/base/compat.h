@@ -46,21 +46,21 @@
 /* Wait events: named from 17 on, the general extension event before. */
 #if PG_VERSION_NUM >= 170000
 #include "utils/wait_event.h"
-#define CXSIG_DEFINE_WAIT_EVENT(function, label)                                                   \
-	static uint32 function(void)                                                                   \
-	{                                                                                              \
-		static uint32 event = 0;                                                                   \
-                                                                                                   \
-		if (event == 0)                                                                            \
-			event = WaitEventExtensionNew(label);                                                  \
-		return event;                                                                              \
+#define CXSIG_DEFINE_WAIT_EVENT(function, label)  \
+	static uint32 function(void)                  \
+	{                                             \
+		static uint32 event = 0;                  \
+                                                  \
+		if (event == 0)                           \
+			event = WaitEventExtensionNew(label); \
+		return event;                             \
 	}
 #else
 #include "utils/wait_event.h"
-#define CXSIG_DEFINE_WAIT_EVENT(function, label)                                                   \
-	static uint32 function(void)                                                                   \
-	{                                                                                              \
-		return PG_WAIT_EXTENSION;                                                                  \
+#define CXSIG_DEFINE_WAIT_EVENT(function, label) \
+	static uint32 function(void)                 \
+	{                                            \
+		return PG_WAIT_EXTENSION;                \
 	}
 #endif
 

@@ -13,8 +13,8 @@ void
 cxsig_partition_lock_defaults(void)
 {
 	static const char *const names[] = {"event_default", "outbox_default"};
-	Oid			schema = get_namespace_oid("cxsig", false);
-	size_t		i;
+	Oid schema = get_namespace_oid("cxsig", false);
+	size_t i;
 
 	for (i = 0; i < lengthof(names); i++)
 		LockRelationOid(get_relname_relid(names[i], schema), RowExclusiveLock);

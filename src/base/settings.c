@@ -11,25 +11,21 @@
 
 #include "base/settings.h"
 #include "miscadmin.h"
-#include "transport/guard.h"
 #include "utils/guc.h"
 
 /* The settings; see settings.h for units. */
-char	   *cxsig_allowed_networks = NULL;
-char	   *cxsig_databases = NULL;
-char	   *cxsig_secret_directory = NULL;
-int			cxsig_workers = 1;
-int			cxsig_max_dispatchers = 16;
-int			cxsig_max_connections = 256;
-int			cxsig_poll_interval = 1000;
-int			cxsig_checkpoint_interval = 1000;
-int			cxsig_receipt_delay = 100;
-int			cxsig_event_retention = 0;
-int			cxsig_delivery_retention = 90 * 24 * 60;
-int			cxsig_outbox_partition_rows = 1000000;
+char *cxsig_databases = NULL;
+char *cxsig_secret_directory = NULL;
+int cxsig_workers = 1;
+int cxsig_max_dispatchers = 16;
+int cxsig_max_connections = 256;
+int cxsig_poll_interval = 1000;
+int cxsig_checkpoint_interval = 1000;
+int cxsig_receipt_delay = 100;
+int cxsig_event_retention = 0;
+int cxsig_delivery_retention = 90 * 24 * 60;
+int cxsig_outbox_partition_rows = 1000000;
 
-static bool allowed_networks_check(char **newval, void **extra, GucSource source);
-static void allowed_networks_assign(const char *newval, void *extra);
 static void define_network_settings(void);
 static void define_worker_settings(void);
 static void define_retention_settings(void);
@@ -40,23 +36,15 @@ cxsig_settings_init(void)
 	define_network_settings();
 	define_worker_settings();
 	define_retention_settings();
-	MarkGUCPrefixReserved("cxsig");
 }
 
 static void
 define_network_settings(void)
 {
-	DefineCustomStringVariable("cxsig.allowed_networks",
-							   "Networks that destinations may be in.",
-							   "Comma-separated: public, private, loopback, or CIDR blocks. "
-							   "Checked on the address a socket is about to connect to.",
-							   &cxsig_allowed_networks, "public", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   allowed_networks_check, allowed_networks_assign, NULL);
-	DefineCustomIntVariable("cxsig.max_connections",
-							"HTTP connections a dispatcher keeps at most.", NULL,
-							&cxsig_max_connections, 256, 1, 10000, PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomStringVariable("cxsig.secret_directory",
-							   "Directory of files that hold secrets.",
+	DefineCustomIntVariable("cxsig.max_connections", "HTTP connections a dispatcher keeps at most.",
+							NULL, &cxsig_max_connections, 256, 1, 10000, PGC_SIGHUP, 0, NULL, NULL,
+							NULL);
+	DefineCustomStringVariable("cxsig.secret_directory", "Directory of files that hold secrets.",
 							   "Empty means that secrets cannot be read from files.",
 							   &cxsig_secret_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL,
 							   NULL, NULL);
@@ -65,51 +53,40 @@ define_network_settings(void)
 static void
 define_worker_settings(void)
 {
-	DefineCustomIntVariable("cxsig.checkpoint_interval", "Time between checkpoints of a destination.",
-							NULL, &cxsig_checkpoint_interval, 1000, 10, 60000, PGC_SIGHUP,
-							GUC_UNIT_MS, NULL, NULL, NULL);
-	DefineCustomStringVariable("cxsig.databases", "Databases that get a dispatcher.",
-							   "Comma-separated; empty means every database that has the extension.",
-							   &cxsig_databases, "", PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"cxsig.checkpoint_interval", "Time between checkpoints of a destination.", NULL,
+		&cxsig_checkpoint_interval, 1000, 10, 60000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomStringVariable(
+		"cxsig.databases", "Databases that get a dispatcher.",
+		"Comma-separated; empty means every database that has the extension.", &cxsig_databases, "",
+		PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
 	/* It sizes shared memory, and cannot be defined once the server has started. */
 	if (process_shared_preload_libraries_in_progress)
 		DefineCustomIntVariable("cxsig.max_dispatchers", "Dispatchers in the cluster at most.",
 								"Each takes one of max_worker_processes.", &cxsig_max_dispatchers,
 								16, 1, 1024, PGC_POSTMASTER, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("cxsig.poll_interval",
-							"Time between polls of the outbox that nobody asked for.",
-							"Commits wake the dispatcher; this is for COMMIT PREPARED.",
-							&cxsig_poll_interval, 1000, 10, 60000, PGC_SIGHUP, GUC_UNIT_MS, NULL,
-							NULL, NULL);
-	DefineCustomIntVariable("cxsig.receipt_delay", "Time a receipt waits for others to be written with.",
-							NULL, &cxsig_receipt_delay, 100, 0, 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL,
-							NULL, NULL);
-	DefineCustomIntVariable("cxsig.workers", "Dispatchers per database.", NULL, &cxsig_workers, 1, 1,
-							64, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"cxsig.poll_interval", "Time between polls of the outbox that nobody asked for.",
+		"Commits wake the dispatcher; this is for COMMIT PREPARED.", &cxsig_poll_interval, 1000, 10,
+		60000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"cxsig.receipt_delay", "Time a receipt waits for others to be written with.", NULL,
+		&cxsig_receipt_delay, 100, 0, 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("cxsig.workers", "Dispatchers per database.", NULL, &cxsig_workers, 1,
+							1, 64, PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
 static void
 define_retention_settings(void)
 {
 	DefineCustomIntVariable("cxsig.delivery_retention", "How long receipts are kept.",
-							"0 means for ever.", &cxsig_delivery_retention, 90 * 24 * 60, 0, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+							"0 means for ever.", &cxsig_delivery_retention, 90 * 24 * 60, 0,
+							INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 	DefineCustomIntVariable("cxsig.event_retention", "How long events are kept.",
 							"0 means for ever.", &cxsig_event_retention, 0, 0, INT_MAX, PGC_SIGHUP,
 							GUC_UNIT_MIN, NULL, NULL, NULL);
-	DefineCustomIntVariable("cxsig.outbox_partition_rows", "Positions in a partition of the outbox.",
+	DefineCustomIntVariable("cxsig.outbox_partition_rows",
+							"Positions in a partition of the outbox.",
 							"Applies to partitions made from now on.", &cxsig_outbox_partition_rows,
 							1000000, 1000, INT_MAX, PGC_SIGHUP, 0, NULL, NULL, NULL);
-}
-
-static bool
-allowed_networks_check(char **newval, void **extra, GucSource source)
-{
-	return cxsig_guard_check(*newval);
-}
-
-static void
-allowed_networks_assign(const char *newval, void *extra)
-{
-	cxsig_guard_assign(newval);
 }

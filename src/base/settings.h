@@ -5,18 +5,17 @@
 #ifndef CXSIG_SETTINGS_H
 #define CXSIG_SETTINGS_H
 
-extern char *cxsig_allowed_networks; /* "public", CIDR blocks, comma-separated */
-extern char *cxsig_databases;		 /* names, comma-separated; "" = found by itself */
-extern char *cxsig_secret_directory; /* "" = secrets from files are off */
-extern int	cxsig_workers;			 /* dispatchers per database */
-extern int	cxsig_max_dispatchers;	/* size of the slot table */
-extern int	cxsig_max_connections;	 /* HTTP connections per dispatcher */
-extern int	cxsig_poll_interval;	 /* ms between safety polls */
-extern int	cxsig_checkpoint_interval;	/* ms */
-extern int	cxsig_receipt_delay;	 /* ms a receipt may wait for company */
-extern int	cxsig_event_retention;	 /* minutes */
-extern int	cxsig_delivery_retention;	/* minutes */
-extern int	cxsig_outbox_partition_rows;	/* positions per partition */
+extern char *cxsig_databases;			/* names, comma-separated; "" = found by itself */
+extern char *cxsig_secret_directory;	/* "" = secrets from files are off */
+extern int cxsig_workers;				/* dispatchers per database */
+extern int cxsig_max_dispatchers;		/* size of the slot table */
+extern int cxsig_max_connections;		/* HTTP connections per dispatcher */
+extern int cxsig_poll_interval;			/* ms between safety polls */
+extern int cxsig_checkpoint_interval;	/* ms */
+extern int cxsig_receipt_delay;			/* ms a receipt may wait for company */
+extern int cxsig_event_retention;		/* minutes */
+extern int cxsig_delivery_retention;	/* minutes */
+extern int cxsig_outbox_partition_rows; /* positions per partition */
 
 /* Define the settings; called once from _PG_init. */
 extern void cxsig_settings_init(void);

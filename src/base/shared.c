@@ -55,7 +55,7 @@ shared_request(void)
 static void
 shared_startup(void)
 {
-	bool		found;
+	bool found;
 
 	if (previous_startup_hook)
 		previous_startup_hook();
@@ -66,7 +66,7 @@ shared_startup(void)
 	cxsig_shared = ShmemInitStruct("cxsig", shared_size(), &found);
 	if (!found)
 	{
-		int			i;
+		int i;
 
 		memset(cxsig_shared, 0, shared_size());
 		cxsig_shared->lock = &GetNamedLWLockTranche("cxsig")->lock;
@@ -104,10 +104,9 @@ cxsig_shared_require(const char *what)
 {
 	if (cxsig_shared != NULL)
 		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("%s needs the cxsig worker, which is not loaded", what),
-			 errhint("Add cxsig to \"shared_preload_libraries\" and restart the server.")));
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("%s needs the cxsig worker, which is not loaded", what),
+					errhint("Add cxsig to \"shared_preload_libraries\" and restart the server.")));
 }
 
 void
@@ -120,8 +119,8 @@ cxsig_shared_set_latch(int proc_number)
 void
 cxsig_shared_wake_launcher(void)
 {
-	int			pid;
-	int			proc_number;
+	int pid;
+	int proc_number;
 
 	LWLockAcquire(cxsig_shared->lock, LW_SHARED);
 	pid = cxsig_shared->launcher_pid;
@@ -134,7 +133,7 @@ cxsig_shared_wake_launcher(void)
 void
 cxsig_shared_announce(Oid database)
 {
-	int			i;
+	int i;
 
 	LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
 	for (i = 0; i < CXSIG_MAX_ANNOUNCED; i++)
@@ -153,7 +152,7 @@ cxsig_shared_announce(Oid database)
 bool
 cxsig_shared_is_held(Oid database)
 {
-	int			i;
+	int i;
 
 	for (i = 0; i < CXSIG_MAX_HOLDS; i++)
 		if (cxsig_shared->holds[i].database == database)

@@ -16,9 +16,9 @@
 typedef enum CxsigSlotState
 {
 	CXSIG_SLOT_FREE,
-	CXSIG_SLOT_STARTING,		/* registered, not attached yet */
+	CXSIG_SLOT_STARTING, /* registered, not attached yet */
 	CXSIG_SLOT_RUNNING,
-	CXSIG_SLOT_EXITED			/* waits for the launcher to start it again, or to free it */
+	CXSIG_SLOT_EXITED /* waits for the launcher to start it again, or to free it */
 } CxsigSlotState;
 
 /* Figures a dispatcher shows; it alone writes them, anybody reads them. */
@@ -28,11 +28,11 @@ typedef struct CxsigSlotFigures
 	pg_atomic_uint64 sent;
 	pg_atomic_uint64 delivered;
 	pg_atomic_uint64 failed;
-	pg_atomic_uint64 last_turn;	/* TimestampTz */
+	pg_atomic_uint64 last_turn; /* TimestampTz */
 	pg_atomic_uint64 memory;	/* bytes */
 	pg_atomic_uint32 destinations;
 	pg_atomic_uint32 lanes;
-	pg_atomic_uint32 held;		/* events in memory */
+	pg_atomic_uint32 held; /* events in memory */
 	pg_atomic_uint32 in_flight;
 } CxsigSlotFigures;
 
@@ -42,21 +42,21 @@ typedef struct CxsigSlotFigures
 typedef struct CxsigSlot
 {
 	CxsigSlotState state;
-	uint32		generation;
-	Oid			database;
-	int			ordinal;		/* which of the database's dispatchers, from 0 */
-	int			pid;			/* 0 unless RUNNING */
-	int			proc_number;
+	uint32 generation;
+	Oid database;
+	int ordinal; /* which of the database's dispatchers, from 0 */
+	int pid;	 /* 0 unless RUNNING */
+	int proc_number;
 	TimestampTz started_at;
 	TimestampTz exited_at;
-	bool		exit_absent;	/* it found no extension in the database */
-	int			quick_exits;	/* in a row: the launcher backs off */
-	char		last_error[128];
+	bool exit_absent; /* it found no extension in the database */
+	int quick_exits;  /* in a row: the launcher backs off */
+	char last_error[128];
 
-	pg_atomic_uint32 wake;		/* something was committed */
-	pg_atomic_uint32 reload;	/* a destination was changed */
+	pg_atomic_uint32 wake;		   /* something was committed */
+	pg_atomic_uint32 reload;	   /* a destination was changed */
 	pg_atomic_uint64 sync_request; /* barrier asked for: see wait_until_idle */
-	pg_atomic_uint64 sync_done; /* barrier reached */
+	pg_atomic_uint64 sync_done;	   /* barrier reached */
 	CxsigSlotFigures figures;
 } CxsigSlot;
 
@@ -66,20 +66,20 @@ typedef struct CxsigSlot
 /* A session that is about to drop, rename or copy a database: no dispatcher starts in it. */
 typedef struct CxsigHold
 {
-	Oid			database;		/* InvalidOid: free */
-	int			pid;
+	Oid database; /* InvalidOid: free */
+	int pid;
 } CxsigHold;
 
 typedef struct CxsigShared
 {
-	LWLock	   *lock;
-	int			launcher_pid;	/* 0: none */
-	int			launcher_proc_number;
-	CxsigHold	holds[CXSIG_MAX_HOLDS];
-	Oid			announced[CXSIG_MAX_ANNOUNCED];	/* databases that got the extension */
-	ConditionVariable sync_changed; /* a dispatcher has reached a barrier, or started */
-	int			n_slots;
-	CxsigSlot	slots[FLEXIBLE_ARRAY_MEMBER];
+	LWLock *lock;
+	int launcher_pid; /* 0: none */
+	int launcher_proc_number;
+	CxsigHold holds[CXSIG_MAX_HOLDS];
+	Oid announced[CXSIG_MAX_ANNOUNCED]; /* databases that got the extension */
+	ConditionVariable sync_changed;		/* a dispatcher has reached a barrier, or started */
+	int n_slots;
+	CxsigSlot slots[FLEXIBLE_ARRAY_MEMBER];
 } CxsigShared;
 
 /* NULL where the library was not preloaded. */

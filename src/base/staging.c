@@ -15,10 +15,10 @@
 
 struct CxsigStaging
 {
-	char	   *name;
-	TupleDesc	desc;
+	char *name;
+	TupleDesc desc;
 	Tuplestorestate *store;
-	int			n_rows;
+	int n_rows;
 	EphemeralNamedRelationData relation;
 };
 
@@ -26,7 +26,7 @@ CxsigStaging *
 cxsig_staging_create(const char *name, const CxsigColumn *columns, int n)
 {
 	CxsigStaging *staging = palloc0(sizeof(CxsigStaging));
-	int			i;
+	int i;
 
 	staging->name = pstrdup(name);
 	staging->desc = CreateTemplateTupleDesc(n);

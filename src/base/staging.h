@@ -13,7 +13,7 @@
 typedef struct CxsigColumn
 {
 	const char *name;
-	Oid			type;
+	Oid type;
 } CxsigColumn;
 
 typedef struct CxsigStaging CxsigStaging;

@@ -93,14 +93,14 @@ wake_at_end(XactEvent event, void *arg)
 static void
 wake_dispatchers(bool reload)
 {
-	bool		any = false;
-	int			i;
+	bool any = false;
+	int i;
 
 	/* The reader must see what was committed: the flag goes up after that. */
 	pg_memory_barrier();
 	for (i = 0; i < cxsig_shared->n_slots; i++)
 	{
-		CxsigSlot  *slot = &cxsig_shared->slots[i];
+		CxsigSlot *slot = &cxsig_shared->slots[i];
 
 		if (slot->database != MyDatabaseId || slot->state != CXSIG_SLOT_RUNNING)
 			continue;

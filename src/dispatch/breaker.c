@@ -20,7 +20,7 @@ int
 cxsig_breaker_allows(const CxsigDestination *destination, TimestampTz now)
 {
 	const CxsigBreaker *breaker = &destination->breaker;
-	int			limit = breaker->open ? 1 : destination->concurrency;
+	int limit = breaker->open ? 1 : destination->concurrency;
 
 	if (now < breaker->hold_until)
 		return 0;
@@ -60,26 +60,25 @@ cxsig_breaker_failure(CxsigDestination *destination, int64 retry_after_ms, Times
 		breaker->open = true;
 		breaker->probes = 0;
 		ereport(LOG,
-				(errmsg("cxsig destination \"%s\" fails: %d requests in a row",
-						destination->name, breaker->failures),
+				(errmsg("cxsig destination \"%s\" fails: %d requests in a row", destination->name,
+						breaker->failures),
 				 errdetail("Its events wait; one probe at a time is sent until one succeeds.")));
 	}
 	/* What was in flight when it opened is no probe. */
 	if (breaker->open && now >= breaker->hold_until)
-		until = TimestampTzPlusMilliseconds(now,
-											cxsig_backoff_ms(++breaker->probes, PROBE_INITIAL_MS,
-															 PROBE_MAX_MS,
-															 pg_prng_double(&pg_global_prng_state)));
+		until = TimestampTzPlusMilliseconds(
+			now, cxsig_backoff_ms(++breaker->probes, PROBE_INITIAL_MS, PROBE_MAX_MS,
+								  pg_prng_double(&pg_global_prng_state)));
 	if (retry_after_ms >= 0)
-		until = Max(until,
-					TimestampTzPlusMilliseconds(now, Min(retry_after_ms, RETRY_AFTER_MAX_MS)));
+		until =
+			Max(until, TimestampTzPlusMilliseconds(now, Min(retry_after_ms, RETRY_AFTER_MAX_MS)));
 	breaker->hold_until = until;
 }
 
 int64
 cxsig_backoff_ms(int attempt, int64 initial_ms, int64 max_ms, double share)
 {
-	int64		delay = initial_ms;
+	int64 delay = initial_ms;
 
 	while (--attempt > 0 && delay < max_ms)
 		delay *= 2;

@@ -14,7 +14,7 @@
 #include "dispatch/destination.h"
 
 /* How many requests may be started now. */
-extern int	cxsig_breaker_allows(const CxsigDestination *destination, TimestampTz now);
+extern int cxsig_breaker_allows(const CxsigDestination *destination, TimestampTz now);
 
 /* When that may change by itself; DT_NOEND where it waits for nothing. */
 extern TimestampTz cxsig_breaker_next(const CxsigDestination *destination, TimestampTz now);

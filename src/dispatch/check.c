@@ -17,7 +17,7 @@ Datum
 cxsig_check_destination(PG_FUNCTION_ARGS)
 {
 	const CxsigTransportOps *ops = cxsig_transport_lookup(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	CxsigView	view = {CXSIG_PROJECTION_CRM, NULL, NULL};
+	CxsigView view = {CXSIG_PROJECTION_CRM, NULL, NULL};
 
 	view.projection = cxsig_projection_parse(text_to_cstring(PG_GETARG_TEXT_PP(3)));
 	if (!PG_ARGISNULL(4))

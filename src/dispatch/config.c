@@ -19,33 +19,34 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#define SQL_DESTINATIONS                                                                           \
-	"select destination_id, pg_catalog.concat(d::pg_catalog.text,"                                 \
-	" (select pg_catalog.string_agg(secret_id::pg_catalog.text, ',' order by secret_id)"           \
-	" from cxsig.secret s where s.destination_id operator(pg_catalog.=) d.destination_id"          \
-	" and (s.expires_at is null or s.expires_at operator(pg_catalog.>) pg_catalog.now()))),"       \
-	" name::pg_catalog.text, transport, config, projection, mapping, filter, order_scope, history," \
-	" concurrency, \"window\", connect_timeout_ms, total_timeout_ms, retry_initial_ms,"            \
-	" retry_max_ms, max_attempts, poison_policy, secret_names,"                                    \
-	" coalesce((select k.system_identifier operator(pg_catalog.=) $3"                              \
-	" and k.database_oid operator(pg_catalog.=) $4 from cxsig.checkpoint k"                        \
-	" where k.destination_id operator(pg_catalog.=) d.destination_id"                              \
-	" order by k.written_at desc limit 1), false) from cxsig.destination d"                        \
-	" where state operator(pg_catalog.=) 'active'"                                                 \
-	" and destination_id operator(pg_catalog.%) $1 operator(pg_catalog.=) $2"                      \
+#define SQL_DESTINATIONS                                                                     \
+	"select destination_id, pg_catalog.concat(d::pg_catalog.text,"                           \
+	" (select pg_catalog.string_agg(secret_id::pg_catalog.text, ',' order by secret_id)"     \
+	" from cxsig.secret s where s.destination_id operator(pg_catalog.=) d.destination_id"    \
+	" and (s.expires_at is null or s.expires_at operator(pg_catalog.>) pg_catalog.now())))," \
+	" name::pg_catalog.text, transport, config, projection, mapping, filter, order_scope, "  \
+	"history,"                                                                               \
+	" concurrency, \"window\", connect_timeout_ms, total_timeout_ms, retry_initial_ms,"      \
+	" retry_max_ms, max_attempts, poison_policy, secret_names,"                              \
+	" coalesce((select k.system_identifier operator(pg_catalog.=) $3"                        \
+	" and k.database_oid operator(pg_catalog.=) $4 from cxsig.checkpoint k"                  \
+	" where k.destination_id operator(pg_catalog.=) d.destination_id"                        \
+	" order by k.written_at desc limit 1), false) from cxsig.destination d"                  \
+	" where state operator(pg_catalog.=) 'active'"                                           \
+	" and destination_id operator(pg_catalog.%) $1 operator(pg_catalog.=) $2"                \
 	" order by destination_id"
 
 /* What the guarded task fills. */
 typedef struct ConfigRead
 {
 	MemoryContext context;
-	List	   *configs;
+	List *configs;
 } ConfigRead;
 
 static void config_read(void *arg);
 static CxsigConfig *config_read_row(HeapTuple row, TupleDesc desc);
 static char *config_text(HeapTuple row, TupleDesc desc, int column);
-static int	config_int(HeapTuple row, TupleDesc desc, int column);
+static int config_int(HeapTuple row, TupleDesc desc, int column);
 static struct varlena *config_varlena(HeapTuple row, TupleDesc desc, int column);
 static List *config_names(HeapTuple row, TupleDesc desc, int column);
 static void config_check_secrets(const CxsigConfig *config);
@@ -54,7 +55,7 @@ static void config_apply(CxsigDestination *destination, const CxsigConfig *confi
 bool
 cxsig_config_read_all(List **configs, bool *gone)
 {
-	ConfigRead	read = {CurrentMemoryContext, NIL};
+	ConfigRead read = {CurrentMemoryContext, NIL};
 	CxsigGuarded result = cxsig_guarded_run("cxsig: reading destinations", config_read, &read);
 
 	*gone = result == CXSIG_GONE_EXTENSION;
@@ -66,22 +67,21 @@ static void
 config_read(void *arg)
 {
 	ConfigRead *read = arg;
-	Oid			types[] = {INT4OID, INT4OID, INT8OID, OIDOID};
-	Datum		values[] = {Int32GetDatum(cxsig_workers), Int32GetDatum(cxsig_slot->ordinal),
-							Int64GetDatum((int64) GetSystemIdentifier()),
-							ObjectIdGetDatum(MyDatabaseId)};
+	Oid types[] = {INT4OID, INT4OID, INT8OID, OIDOID};
+	Datum values[] = {Int32GetDatum(cxsig_workers), Int32GetDatum(cxsig_slot->ordinal),
+					  Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
 	MemoryContext old;
-	ListCell   *cell;
-	uint64		i;
+	ListCell *cell;
+	uint64 i;
 
 	if (SPI_execute_with_args(SQL_DESTINATIONS, lengthof(types), types, values, NULL, true, 0) !=
 		SPI_OK_SELECT)
 		elog(ERROR, "could not read destinations");
 	old = MemoryContextSwitchTo(read->context);
 	for (i = 0; i < SPI_processed; i++)
-		read->configs = lappend(read->configs, config_read_row(SPI_tuptable->vals[i],
-															   SPI_tuptable->tupdesc));
-	foreach(cell, read->configs)
+		read->configs =
+			lappend(read->configs, config_read_row(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
+	foreach (cell, read->configs)
 	{
 		CxsigConfig *config = lfirst(cell);
 
@@ -96,8 +96,8 @@ static CxsigConfig *
 config_read_row(HeapTuple row, TupleDesc desc)
 {
 	CxsigConfig *config = palloc0(sizeof(CxsigConfig));
-	char	   *print = config_text(row, desc, 2);
-	bool		isnull;
+	char *print = config_text(row, desc, 2);
+	bool isnull;
 
 	config->id = config_int(row, desc, 1);
 	config->fingerprint = hash_bytes((unsigned char *) print, strlen(print));
@@ -131,7 +131,7 @@ config_text(HeapTuple row, TupleDesc desc, int column)
 static int
 config_int(HeapTuple row, TupleDesc desc, int column)
 {
-	bool		isnull;
+	bool isnull;
 
 	return DatumGetInt32(SPI_getbinval(row, desc, column, &isnull));
 }
@@ -139,8 +139,8 @@ config_int(HeapTuple row, TupleDesc desc, int column)
 static struct varlena *
 config_varlena(HeapTuple row, TupleDesc desc, int column)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(row, desc, column, &isnull);
+	bool isnull;
+	Datum value = SPI_getbinval(row, desc, column, &isnull);
 
 	return isnull ? NULL : PG_DETOAST_DATUM_COPY(value);
 }
@@ -148,11 +148,11 @@ config_varlena(HeapTuple row, TupleDesc desc, int column)
 static List *
 config_names(HeapTuple row, TupleDesc desc, int column)
 {
-	List	   *names = NIL;
-	Datum	   *values;
-	bool		isnull;
-	int			n;
-	int			i;
+	List *names = NIL;
+	Datum *values;
+	bool isnull;
+	int n;
+	int i;
 
 	deconstruct_array(DatumGetArrayTypeP(SPI_getbinval(row, desc, column, &isnull)), TEXTOID, -1,
 					  false, TYPALIGN_INT, &values, NULL, &n);
@@ -164,9 +164,9 @@ config_names(HeapTuple row, TupleDesc desc, int column)
 const CxsigConfig *
 cxsig_config_find(List *configs, int id)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, configs)
+	foreach (cell, configs)
 		if (((CxsigConfig *) lfirst(cell))->id == id)
 			return lfirst(cell);
 	return NULL;
@@ -176,8 +176,8 @@ CxsigDestination *
 cxsig_config_prepare(const CxsigConfig *config, char **reason)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "cxsig destination",
-												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context =
+		AllocSetContextCreate(TopMemoryContext, "cxsig destination", ALLOCSET_DEFAULT_SIZES);
 	CxsigDestination *volatile destination = NULL;
 
 	MemoryContextSwitchTo(context);
@@ -189,7 +189,7 @@ cxsig_config_prepare(const CxsigConfig *config, char **reason)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
+		ErrorData *error;
 
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
@@ -211,10 +211,10 @@ cxsig_config_prepare(const CxsigConfig *config, char **reason)
 static void
 config_check_secrets(const CxsigConfig *config)
 {
-	ListCell   *cell;
-	int			i;
+	ListCell *cell;
+	int i;
 
-	foreach(cell, config->secret_names)
+	foreach (cell, config->secret_names)
 	{
 		for (i = 0; i < config->n_secrets; i++)
 			if (strcmp(config->secrets[i].name, lfirst(cell)) == 0)
@@ -240,10 +240,9 @@ config_apply(CxsigDestination *destination, const CxsigConfig *config)
 		destination->view.filter = cxsig_filter_prepare(config->filter);
 	config_check_secrets(config);
 	cxsig_secrets_resolve(config->secrets, config->n_secrets);
-	destination->transport =
-		cxsig_transport_lookup(config->transport)->prepare(config->config, config->secrets,
-														   config->n_secrets, &destination->view,
-														   destination->name);
+	destination->transport = cxsig_transport_lookup(config->transport)
+								 ->prepare(config->config, config->secrets, config->n_secrets,
+										   &destination->view, destination->name);
 	if (strcmp(config->order_scope, "ticket") == 0)
 		destination->order_scope = CXSIG_SCOPE_TICKET;
 	else if (strcmp(config->order_scope, "account") == 0)

@@ -11,28 +11,28 @@
 /* A row of cxsig.destination and its secrets; strings in the context it was read in. */
 typedef struct CxsigConfig
 {
-	int			id;
-	uint32		fingerprint;
-	char	   *name;
-	char	   *transport;
-	Jsonb	   *config;
-	char	   *projection;
-	Jsonb	   *mapping;		/* or NULL */
-	JsonPath   *filter;			/* or NULL */
-	char	   *order_scope;
-	char	   *history;
-	int			concurrency;
-	int			window;
-	int			connect_timeout_ms;
-	int			total_timeout_ms;
-	int			retry_initial_ms;
-	int			retry_max_ms;
-	int			max_attempts;
-	char	   *poison_policy;
+	int id;
+	uint32 fingerprint;
+	char *name;
+	char *transport;
+	Jsonb *config;
+	char *projection;
+	Jsonb *mapping;	  /* or NULL */
+	JsonPath *filter; /* or NULL */
+	char *order_scope;
+	char *history;
+	int concurrency;
+	int window;
+	int connect_timeout_ms;
+	int total_timeout_ms;
+	int retry_initial_ms;
+	int retry_max_ms;
+	int max_attempts;
+	char *poison_policy;
 	CxsigSecret *secrets;
-	int			n_secrets;
-	bool		at_home;		/* its last checkpoint was written in this very database */
-	List	   *secret_names;	/* of those that must be there: char * */
+	int n_secrets;
+	bool at_home;		/* its last checkpoint was written in this very database */
+	List *secret_names; /* of those that must be there: char * */
 } CxsigConfig;
 
 /*

@@ -38,13 +38,13 @@ static void ddl_pass_on(PlannedStmt *statement, const char *query, bool read_onl
 						ProcessUtilityContext context, ParamListInfo params,
 						QueryEnvironment *environment, DestReceiver *receiver,
 						QueryCompletion *completion);
-static Oid	ddl_database(Node *statement);
+static Oid ddl_database(Node *statement);
 static const char *option_string(List *options, const char *name);
 static void ddl_hold(Oid database);
 static void ddl_release(void);
 static void ddl_release_at_exit(int code, Datum arg);
 static void ddl_clear(Oid database);
-static int	ddl_terminate(Oid database);
+static int ddl_terminate(Oid database);
 
 CXSIG_DEFINE_WAIT_EVENT(clear_wait_event, "CxsigClearDatabase")
 
@@ -60,7 +60,7 @@ ddl_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 			ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
 			DestReceiver *receiver, QueryCompletion *completion)
 {
-	Oid			database = ddl_database(statement->utilityStmt);
+	Oid database = ddl_database(statement->utilityStmt);
 
 	if (!OidIsValid(database))
 	{
@@ -104,7 +104,7 @@ static Oid
 ddl_database(Node *statement)
 {
 	const char *name = NULL;
-	Oid			database;
+	Oid database;
 
 	switch (nodeTag(statement))
 	{
@@ -136,11 +136,11 @@ ddl_database(Node *statement)
 static const char *
 option_string(List *options, const char *name)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, options)
+	foreach (cell, options)
 	{
-		DefElem    *option = lfirst(cell);
+		DefElem *option = lfirst(cell);
 
 		if (strcmp(option->defname, name) == 0 && option->arg != NULL)
 			return defGetString(option);
@@ -152,8 +152,8 @@ static void
 ddl_hold(Oid database)
 {
 	static bool registered = false;
-	bool		room = false;
-	int			i;
+	bool room = false;
+	int i;
 
 	if (!registered)
 	{
@@ -179,7 +179,7 @@ ddl_hold(Oid database)
 static void
 ddl_release(void)
 {
-	int			i;
+	int i;
 
 	LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
 	for (i = 0; i < CXSIG_MAX_HOLDS; i++)
@@ -217,13 +217,13 @@ ddl_clear(Oid database)
 static int
 ddl_terminate(Oid database)
 {
-	int			n = 0;
-	int			i;
+	int n = 0;
+	int i;
 
 	LWLockAcquire(cxsig_shared->lock, LW_SHARED);
 	for (i = 0; i < cxsig_shared->n_slots; i++)
 	{
-		CxsigSlot  *slot = &cxsig_shared->slots[i];
+		CxsigSlot *slot = &cxsig_shared->slots[i];
 
 		if (slot->database != database ||
 			(slot->state != CXSIG_SLOT_STARTING && slot->state != CXSIG_SLOT_RUNNING))

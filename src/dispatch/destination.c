@@ -18,8 +18,8 @@
 /* A position whose outcome was written before the destination was loaded. */
 typedef struct SeenEntry
 {
-	int64		position;
-	char		status;
+	int64 position;
+	char status;
 } SeenEntry;
 
 #define SH_PREFIX seenset
@@ -51,11 +51,11 @@ void
 cxsig_destination_accept(CxsigDestination *destination, CxsigEventRef *ref, int64 position,
 						 FullTransactionId draining, bool forced)
 {
-	bool		main_range = !FullTransactionIdIsValid(draining);
+	bool main_range = !FullTransactionIdIsValid(draining);
 	CxsigDraining *drain = main_range ? NULL : draining_get(destination, draining);
-	bool		seen = was_seen(destination, position);
-	CxsigItem  *item;
-	CxsigLane  *lane;
+	bool seen = was_seen(destination, position);
+	CxsigItem *item;
+	CxsigLane *lane;
 
 	if (seen || !cxsig_event_matches(&destination->view, ref->event))
 	{
@@ -78,8 +78,7 @@ cxsig_destination_accept(CxsigDestination *destination, CxsigEventRef *ref, int6
 		cxsig_receipt_superseded(item, NULL, "stale: a newer revision was known when it came");
 		return;
 	}
-	lane = cxsig_lane_get(destination->lanes,
-						  cxsig_lane_key(destination, ref->event, position));
+	lane = cxsig_lane_get(destination->lanes, cxsig_lane_key(destination, ref->event, position));
 	if (lane->state == CXSIG_LANE_WAITING || lane->state == CXSIG_LANE_LOADING || lane->stored > 0)
 	{
 		item->lane = lane;
@@ -95,7 +94,7 @@ CxsigItem *
 cxsig_destination_restore(CxsigDestination *destination, CxsigLane *lane, CxsigEventRef *ref,
 						  int64 position, bool forced, int attempt, int strikes)
 {
-	CxsigItem  *item = item_create(destination, ref, position, forced);
+	CxsigItem *item = item_create(destination, ref, position, forced);
 
 	item->stored = true;
 	item->attempt = attempt;
@@ -112,10 +111,10 @@ supersede_waiting(CxsigLane *lane, const CxsigItem *newer)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &lane->queue)
+	dlist_foreach_modify (iter, &lane->queue)
 	{
-		CxsigItem  *older = dlist_container(CxsigItem, node, iter.cur);
-		bool		in_flight = lane->state == CXSIG_LANE_SENDING && older == cxsig_lane_head(lane);
+		CxsigItem *older = dlist_container(CxsigItem, node, iter.cur);
+		bool in_flight = lane->state == CXSIG_LANE_SENDING && older == cxsig_lane_head(lane);
 
 		if (in_flight || older->forced ||
 			strcmp(older->ref->event->ticket_id, newer->ref->event->ticket_id) != 0)
@@ -130,7 +129,7 @@ supersede_waiting(CxsigLane *lane, const CxsigItem *newer)
 static CxsigItem *
 item_create(CxsigDestination *destination, CxsigEventRef *ref, int64 position, bool forced)
 {
-	CxsigItem  *item = MemoryContextAllocZero(destination->items, sizeof(CxsigItem));
+	CxsigItem *item = MemoryContextAllocZero(destination->items, sizeof(CxsigItem));
 
 	item->destination = destination;
 	item->ref = cxsig_event_ref_retain(ref);
@@ -160,10 +159,10 @@ cxsig_destination_settle(CxsigItem *item)
 static CxsigDraining *
 draining_get(CxsigDestination *destination, FullTransactionId xid)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 	CxsigDraining *draining;
 
-	dlist_foreach(iter, &destination->drainings)
+	dlist_foreach (iter, &destination->drainings)
 	{
 		draining = dlist_container(CxsigDraining, node, iter.cur);
 		if (FullTransactionIdEquals(draining->xid, xid))
@@ -181,7 +180,7 @@ cxsig_destination_drained(CxsigDestination *destination, FullTransactionId xid)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &destination->drainings)
+	dlist_foreach_modify (iter, &destination->drainings)
 	{
 		CxsigDraining *draining = dlist_container(CxsigDraining, node, iter.cur);
 
@@ -215,9 +214,9 @@ cxsig_destination_drain(CxsigDestination *destination)
 static void
 lane_release_events(CxsigLane *lane)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &lane->queue)
+	dlist_foreach (iter, &lane->queue)
 		cxsig_event_ref_release(dlist_container(CxsigItem, node, iter.cur)->ref);
 }
 
@@ -233,7 +232,7 @@ cxsig_destination_free(CxsigDestination *destination)
 void
 cxsig_destination_mark_seen(CxsigDestination *destination, int64 position)
 {
-	bool		found;
+	bool found;
 
 	if (destination->seen == NULL)
 		destination->seen = seenset_create(destination->context, 1024, NULL);

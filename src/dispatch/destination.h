@@ -30,76 +30,76 @@ typedef enum CxsigScope
 /* A transaction that was in doubt and whose rows are being delivered. */
 typedef struct CxsigDraining
 {
-	dlist_node	node;
+	dlist_node node;
 	FullTransactionId xid;
-	int64		open;			/* items without an outcome */
-	int64		filtered;
-	bool		reading;		/* more of its rows may come */
+	int64 open; /* items without an outcome */
+	int64 filtered;
+	bool reading; /* more of its rows may come */
 } CxsigDraining;
 
 /* Consecutive failures and what they lead to: see breaker.c. */
 typedef struct CxsigBreaker
 {
-	int			failures;		/* in a row */
-	int			probes;			/* failed since it opened */
-	bool		open;
-	uint64		successes;		/* since the destination was loaded */
-	TimestampTz hold_until;		/* nothing is sent before (breaker or Retry-After) */
+	int failures; /* in a row */
+	int probes;	  /* failed since it opened */
+	bool open;
+	uint64 successes;		/* since the destination was loaded */
+	TimestampTz hold_until; /* nothing is sent before (breaker or Retry-After) */
 } CxsigBreaker;
 
 typedef struct CxsigDestination
 {
-	dlist_node	node;			/* in the registry */
-	dlist_node	member;			/* in its feed's members */
-	MemoryContext context;		/* everything here */
-	MemoryContext items;		/* the items */
-	int			id;
-	char	   *name;
-	uint32		fingerprint;	/* of its row and secrets: differs after a change */
-	bool		draining;
-	TimestampTz drain_until;	/* what is in flight is awaited until then */
+	dlist_node node;	   /* in the registry */
+	dlist_node member;	   /* in its feed's members */
+	MemoryContext context; /* everything here */
+	MemoryContext items;   /* the items */
+	int id;
+	char *name;
+	uint32 fingerprint; /* of its row and secrets: differs after a change */
+	bool draining;
+	TimestampTz drain_until; /* what is in flight is awaited until then */
 
 	/* settings */
 	CxsigTransport *transport;
-	CxsigView	view;
-	CxsigScope	order_scope;
-	bool		latest;			/* history = latest */
-	int			concurrency;
-	int			window;
+	CxsigView view;
+	CxsigScope order_scope;
+	bool latest; /* history = latest */
+	int concurrency;
+	int window;
 	CxsigHttpLimits limits;
-	int			retry_initial_ms;
-	int			retry_max_ms;
-	int			max_attempts;
-	bool		hold_poison;
+	int retry_initial_ms;
+	int retry_max_ms;
+	int max_attempts;
+	bool hold_poison;
 
 	/* state */
 	struct CxsigFeed *feed;
 	CxsigProgress *progress;
-	dlist_head	drainings;
-	struct seenset_hash *seen;	/* positions that have their outcome from before the start */
+	dlist_head drainings;
+	struct seenset_hash *seen; /* positions that have their outcome from before the start */
 	CxsigLanes *lanes;
-	dlist_head	ready;			/* lanes */
-	dlist_head	loading;		/* lanes */
+	dlist_head ready;	/* lanes */
+	dlist_head loading; /* lanes */
 	CxsigBreaker breaker;
-	int			held;			/* items in memory */
-	int			in_flight;
-	int64		stored;			/* rows in cxsig.retry */
+	int held; /* items in memory */
+	int in_flight;
+	int64 stored; /* rows in cxsig.retry */
 
 	/* the checkpoint that is being written, and the one written last */
-	int64		writing_low;
-	int64		writing_filtered;
-	int			writing_doubts;
-	int64		written_low;
-	int64		written_high;
-	int64		written_filtered;
-	int			written_doubts;
-	bool		unauthorised;	/* stop it, with this reason, once drained */
-	bool		gone;
-	char		stop_reason[256];
+	int64 writing_low;
+	int64 writing_filtered;
+	int writing_doubts;
+	int64 written_low;
+	int64 written_high;
+	int64 written_filtered;
+	int written_doubts;
+	bool unauthorised; /* stop it, with this reason, once drained */
+	bool gone;
+	char stop_reason[256];
 } CxsigDestination;
 
 /* How many more items fit. */
-extern int	cxsig_destination_room(const CxsigDestination *destination);
+extern int cxsig_destination_room(const CxsigDestination *destination);
 
 /*
  * Take an event from the feed: filter it, skip it if its outcome is known, or queue it in its lane.

@@ -45,8 +45,8 @@
 typedef struct Turn
 {
 	TimestampTz now;
-	TimestampTz wait_until;		/* lowered by each step */
-	bool		gone;			/* the extension has gone */
+	TimestampTz wait_until; /* lowered by each step */
+	bool gone;				/* the extension has gone */
 } Turn;
 
 /* Across turns: what is wanted, and when the next is due. */
@@ -55,9 +55,9 @@ static bool reload_wanted = true;
 static TimestampTz next_poll = 0;
 static TimestampTz next_reload = 0;
 static TimestampTz next_checkpoint = 0;
-static TimestampTz not_before = 0;	/* after a failure of the database */
-static uint64 sync_seen = 0;	/* barrier being worked on: see housekeeping.h */
-static bool sync_read = false;	/* destinations and outbox were read since */
+static TimestampTz not_before = 0; /* after a failure of the database */
+static uint64 sync_seen = 0;	   /* barrier being worked on: see housekeeping.h */
+static bool sync_read = false;	   /* destinations and outbox were read since */
 
 static void dispatcher_attach(Datum arg);
 static void dispatcher_configure(void);
@@ -110,7 +110,7 @@ static void
 dispatcher_attach(Datum arg)
 {
 	CxsigDispatcherStart start;
-	int			index = DatumGetInt32(arg);
+	int index = DatumGetInt32(arg);
 
 	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof(start));
 	if (!cxsig_slot_attach(index, start.generation))
@@ -144,7 +144,7 @@ dispatcher_configure(void)
 		{"enable_material", "off"},
 		{"enable_memoize", "off"},
 	};
-	size_t		i;
+	size_t i;
 
 	for (i = 0; i < lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_OVERRIDE);
@@ -153,12 +153,12 @@ dispatcher_configure(void)
 static void
 dispatcher_loop(WaitEventSet *set)
 {
-	MemoryContext scratch = AllocSetContextCreate(TopMemoryContext, "cxsig turn",
-												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext scratch =
+		AllocSetContextCreate(TopMemoryContext, "cxsig turn", ALLOCSET_DEFAULT_SIZES);
 
 	while (!ShutdownRequestPending)
 	{
-		Turn		turn = {GetCurrentTimestamp(), DT_NOEND, false};
+		Turn turn = {GetCurrentTimestamp(), DT_NOEND, false};
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(scratch);
@@ -212,9 +212,8 @@ turn_destinations(Turn *turn)
 		}
 		reload_wanted = false;
 		poll_wanted = true;
-		next_reload = TimestampTzPlusMilliseconds(turn->now, cxsig_registry_waits()
-																 ? RELOAD_WAITING_MS
-																 : RELOAD_MS);
+		next_reload = TimestampTzPlusMilliseconds(
+			turn->now, cxsig_registry_waits() ? RELOAD_WAITING_MS : RELOAD_MS);
 	}
 	turn->wait_until = Min(turn->wait_until, next_reload);
 }
@@ -223,7 +222,7 @@ turn_destinations(Turn *turn)
 static void
 turn_read(Turn *turn)
 {
-	bool		more;
+	bool more;
 
 	if (pg_atomic_exchange_u32(&cxsig_slot->wake, 0) != 0 || turn->now >= next_poll)
 		poll_wanted = true;
@@ -247,9 +246,9 @@ turn_read(Turn *turn)
 static void
 turn_retries(Turn *turn)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &cxsig_destinations)
+	dlist_foreach (iter, &cxsig_destinations)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 		TimestampTz next;
@@ -275,12 +274,12 @@ turn_retries(Turn *turn)
 static void
 turn_send(Turn *turn)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
 	do
 	{
 		turn->now = GetCurrentTimestamp();
-		dlist_foreach(iter, &cxsig_destinations)
+		dlist_foreach (iter, &cxsig_destinations)
 		{
 			CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 
@@ -289,9 +288,9 @@ turn_send(Turn *turn)
 			cxsig_sender_start(destination, turn->now);
 			turn->wait_until = Min(turn->wait_until, cxsig_breaker_next(destination, turn->now));
 		}
-	} while (cxsig_sender_drive() > 0 && cxsig_receipt_pending() < RECEIPTS_AT_ONCE &&
-			 !(cxsig_feed_has_room() &&
-			   (poll_wanted || pg_atomic_read_u32(&cxsig_slot->wake) != 0)));
+	} while (
+		cxsig_sender_drive() > 0 && cxsig_receipt_pending() < RECEIPTS_AT_ONCE &&
+		!(cxsig_feed_has_room() && (poll_wanted || pg_atomic_read_u32(&cxsig_slot->wake) != 0)));
 }
 
 /* Receipts, in company, and checkpoints. */
@@ -299,10 +298,9 @@ static void
 turn_write(Turn *turn)
 {
 	TimestampTz due = TimestampTzPlusMilliseconds(turn->now, -cxsig_receipt_delay);
-	List	   *checkpoints = NIL;
-	bool		flush = cxsig_receipt_pending() >= RECEIPTS_AT_ONCE ||
-		cxsig_receipt_oldest() <= due ||
-		(sync_seen != 0 && cxsig_receipt_pending() > 0 && nothing_to_send());
+	List *checkpoints = NIL;
+	bool flush = cxsig_receipt_pending() >= RECEIPTS_AT_ONCE || cxsig_receipt_oldest() <= due ||
+				 (sync_seen != 0 && cxsig_receipt_pending() > 0 && nothing_to_send());
 
 	if (turn->now >= next_checkpoint)
 	{
@@ -315,9 +313,8 @@ turn_write(Turn *turn)
 			turn_failed(turn);
 	}
 	if (cxsig_receipt_pending() > 0)
-		turn->wait_until = Min(turn->wait_until,
-							   TimestampTzPlusMilliseconds(cxsig_receipt_oldest(),
-														   cxsig_receipt_delay));
+		turn->wait_until = Min(turn->wait_until, TimestampTzPlusMilliseconds(cxsig_receipt_oldest(),
+																			 cxsig_receipt_delay));
 	if (cxsig_registry_dirty())
 		turn->wait_until = Min(turn->wait_until, next_checkpoint);
 }
@@ -329,9 +326,9 @@ turn_write(Turn *turn)
 static void
 turn_unload(Turn *turn)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &cxsig_destinations)
+	dlist_foreach (iter, &cxsig_destinations)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 
@@ -359,7 +356,7 @@ turn_unload(Turn *turn)
 static void
 turn_sync(Turn *turn)
 {
-	uint64		request = pg_atomic_read_u64(&cxsig_slot->sync_request);
+	uint64 request = pg_atomic_read_u64(&cxsig_slot->sync_request);
 
 	if (sync_seen != 0 && sync_read && is_idle() &&
 		cxsig_receipt_flush(cxsig_registry_checkpoints(), &turn->gone))
@@ -382,11 +379,11 @@ turn_sync(Turn *turn)
 static bool
 nothing_to_send(void)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
 	if (cxsig_sender_in_flight() > 0)
 		return false;
-	dlist_foreach(iter, &cxsig_destinations)
+	dlist_foreach (iter, &cxsig_destinations)
 		if (!dlist_is_empty(&dlist_container(CxsigDestination, node, iter.cur)->ready))
 			return false;
 	return true;
@@ -396,11 +393,11 @@ nothing_to_send(void)
 static bool
 is_idle(void)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
 	if (reload_wanted || cxsig_registry_waits() || cxsig_receipt_pending() > 0)
 		return false;
-	dlist_foreach(iter, &cxsig_destinations)
+	dlist_foreach (iter, &cxsig_destinations)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 
@@ -422,10 +419,10 @@ turn_failed(Turn *turn)
 static void
 turn_wait(Turn *turn, WaitEventSet *set)
 {
-	WaitEvent	event;
+	WaitEvent event;
 	TimestampTz now = GetCurrentTimestamp();
-	long		timeout = cxsig_poll_interval;
-	long		engine = cxsig_sender_timeout_ms();
+	long timeout = cxsig_poll_interval;
+	long engine = cxsig_sender_timeout_ms();
 
 	if (turn->now < not_before)
 		turn->wait_until = Max(turn->wait_until, not_before);
@@ -444,7 +441,7 @@ static void
 dispatcher_shutdown(void)
 {
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_GRACE_MS);
-	bool		gone = false;
+	bool gone = false;
 
 	while (cxsig_sender_in_flight() > 0 && GetCurrentTimestamp() < end)
 	{

@@ -10,8 +10,8 @@
 /* In bgw_extra of a dispatcher; bgw_main_arg is the index of its slot. */
 typedef struct CxsigDispatcherStart
 {
-	uint32		generation;		/* of the slot */
-	Oid			role;			/* to run as */
+	uint32 generation; /* of the slot */
+	Oid role;		   /* to run as */
 } CxsigDispatcherStart;
 
 extern PGDLLEXPORT void cxsig_dispatcher_main(Datum arg);

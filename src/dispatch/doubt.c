@@ -10,7 +10,7 @@
 #include "utils/memutils.h"
 #include "utils/xid8.h"
 
-static int	xid_compare(const void *a, const void *b);
+static int xid_compare(const void *a, const void *b);
 static FullTransactionId widen(TransactionId xid, FullTransactionId next);
 
 void
@@ -18,7 +18,7 @@ cxsig_xids_running(CxsigXids *running, Snapshot snapshot)
 {
 	FullTransactionId next = ReadNextFullTransactionId();
 	FullTransactionId xid;
-	uint32		i;
+	uint32 i;
 
 	running->n = 0;
 	for (i = 0; i < snapshot->xcnt; i++)
@@ -33,7 +33,7 @@ cxsig_xids_running(CxsigXids *running, Snapshot snapshot)
 static FullTransactionId
 widen(TransactionId xid, FullTransactionId next)
 {
-	uint32		epoch = EpochFromFullTransactionId(next);
+	uint32 epoch = EpochFromFullTransactionId(next);
 
 	if (xid > XidFromFullTransactionId(next))
 		epoch--;
@@ -47,8 +47,8 @@ cxsig_xids_add(CxsigXids *set, FullTransactionId xid)
 	{
 		set->capacity = Max(64, set->capacity * 2);
 		if (set->xids == NULL)
-			set->xids = MemoryContextAlloc(TopMemoryContext,
-										   set->capacity * sizeof(FullTransactionId));
+			set->xids =
+				MemoryContextAlloc(TopMemoryContext, set->capacity * sizeof(FullTransactionId));
 		else
 			set->xids = repalloc(set->xids, set->capacity * sizeof(FullTransactionId));
 	}
@@ -58,7 +58,7 @@ cxsig_xids_add(CxsigXids *set, FullTransactionId xid)
 void
 cxsig_xids_copy(CxsigXids *to, const CxsigXids *from)
 {
-	int			i;
+	int i;
 
 	to->n = 0;
 	for (i = 0; i < from->n; i++)
@@ -68,8 +68,8 @@ cxsig_xids_copy(CxsigXids *to, const CxsigXids *from)
 void
 cxsig_xids_take_ended(CxsigXids *set, const CxsigXids *running, CxsigXids *ended)
 {
-	int			kept = 0;
-	int			i;
+	int kept = 0;
+	int i;
 
 	ended->n = 0;
 	for (i = 0; i < set->n; i++)
@@ -101,8 +101,8 @@ cxsig_xids_free(CxsigXids *set)
 Datum
 cxsig_xids_array(const CxsigXids *set)
 {
-	Datum	   *values = palloc(Max(set->n, 1) * sizeof(Datum));
-	int			i;
+	Datum *values = palloc(Max(set->n, 1) * sizeof(Datum));
+	int i;
 
 	for (i = 0; i < set->n; i++)
 		values[i] = FullTransactionIdGetDatum(set->xids[i]);
@@ -113,8 +113,8 @@ cxsig_xids_array(const CxsigXids *set)
 static int
 xid_compare(const void *a, const void *b)
 {
-	uint64		x = U64FromFullTransactionId(*(const FullTransactionId *) a);
-	uint64		y = U64FromFullTransactionId(*(const FullTransactionId *) b);
+	uint64 x = U64FromFullTransactionId(*(const FullTransactionId *) a);
+	uint64 y = U64FromFullTransactionId(*(const FullTransactionId *) b);
 
 	return x < y ? -1 : x > y;
 }

@@ -17,8 +17,8 @@
 typedef struct CxsigXids
 {
 	FullTransactionId *xids;
-	int			n;
-	int			capacity;
+	int n;
+	int capacity;
 } CxsigXids;
 
 /* The transactions that were running under the snapshot; call right after taking it. */

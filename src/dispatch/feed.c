@@ -30,47 +30,47 @@
 /* Columns of a read, before those of the event. */
 #define FEED_COLUMNS "o.position, o.txid, o.destination_id, o.forced, "
 #define FEED_N_COLUMNS 4
-#define FEED_FROM                                                                                  \
-	" from cxsig.outbox o join cxsig.event e on e.event_id operator(pg_catalog.=) o.event_id"      \
+#define FEED_FROM                                                                             \
+	" from cxsig.outbox o join cxsig.event e on e.event_id operator(pg_catalog.=) o.event_id" \
 	" and e.recorded_at operator(pg_catalog.=) o.recorded_at"
-#define FEED_SQL_MAIN                                                                              \
-	"select " FEED_COLUMNS CXSIG_EVENT_COLUMNS FEED_FROM                                           \
+#define FEED_SQL_MAIN                                    \
+	"select " FEED_COLUMNS CXSIG_EVENT_COLUMNS FEED_FROM \
 	" where o.position operator(pg_catalog.>) $1 order by o.position limit $2"
-#define FEED_SQL_DRAIN                                                                             \
-	"select " FEED_COLUMNS CXSIG_EVENT_COLUMNS FEED_FROM                                           \
-	" where o.txid operator(pg_catalog.=) any ($1) and o.position operator(pg_catalog.>) $2"       \
+#define FEED_SQL_DRAIN                                                                       \
+	"select " FEED_COLUMNS CXSIG_EVENT_COLUMNS FEED_FROM                                     \
+	" where o.txid operator(pg_catalog.=) any ($1) and o.position operator(pg_catalog.>) $2" \
 	" and o.position operator(pg_catalog.<=) $3 order by o.position limit $4"
 
 /* A row as read. */
 typedef struct FeedRow
 {
-	int64		position;
+	int64 position;
 	FullTransactionId xid;
-	int			destination_id; /* 0: every destination */
-	bool		forced;
+	int destination_id; /* 0: every destination */
+	bool forced;
 	CxsigEventRef *ref;
 } FeedRow;
 
 /* The rows of one statement. */
 typedef struct FeedPage
 {
-	bool		read;			/* was the statement run? */
-	int			limit;
-	int			n;
-	FeedRow		rows[FEED_PAGE];
+	bool read; /* was the statement run? */
+	int limit;
+	int n;
+	FeedRow rows[FEED_PAGE];
 } FeedPage;
 
 typedef struct CxsigFeed
 {
-	dlist_node	node;
-	dlist_head	members;		/* destinations */
-	int64		high;
-	CxsigXids	doubts;
-	CxsigXids	drain;			/* ended, rows at or below high being read */
-	int64		drain_cursor;
-	bool		at_end;
-	FeedPage   *drained;		/* pages of the poll under way */
-	FeedPage   *page;
+	dlist_node node;
+	dlist_head members; /* destinations */
+	int64 high;
+	CxsigXids doubts;
+	CxsigXids drain; /* ended, rows at or below high being read */
+	int64 drain_cursor;
+	bool at_end;
+	FeedPage *drained; /* pages of the poll under way */
+	FeedPage *page;
 } CxsigFeed;
 
 /* All feeds, and the one that most destinations share; NULL until one has caught up. */
@@ -88,7 +88,7 @@ static MemoryContext event_context = NULL;
 static CxsigFeed *feed_create(int64 high, const CxsigXids *doubts);
 static void feed_join(CxsigFeed *feed, CxsigDestination *destination);
 static void feed_free(CxsigFeed *feed);
-static int	feed_room(const CxsigFeed *feed);
+static int feed_room(const CxsigFeed *feed);
 static bool is_behind(const CxsigDestination *destination);
 static void feed_part(void);
 static void feed_read_all(void *arg);
@@ -104,7 +104,7 @@ static void feed_unite(void);
 static CxsigFeed *
 feed_create(int64 high, const CxsigXids *doubts)
 {
-	CxsigFeed  *feed = MemoryContextAllocZero(TopMemoryContext, sizeof(CxsigFeed));
+	CxsigFeed *feed = MemoryContextAllocZero(TopMemoryContext, sizeof(CxsigFeed));
 
 	feed->high = high;
 	cxsig_xids_copy(&feed->doubts, doubts);
@@ -131,7 +131,7 @@ feed_join(CxsigFeed *feed, CxsigDestination *destination)
 void
 cxsig_feed_leave(CxsigDestination *destination)
 {
-	CxsigFeed  *feed = destination->feed;
+	CxsigFeed *feed = destination->feed;
 
 	if (feed == NULL)
 		return;
@@ -158,10 +158,10 @@ feed_free(CxsigFeed *feed)
 static int
 feed_room(const CxsigFeed *feed)
 {
-	int			room = FEED_PAGE;
-	dlist_iter	iter;
+	int room = FEED_PAGE;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &((CxsigFeed *) feed)->members)
+	dlist_foreach (iter, &((CxsigFeed *) feed)->members)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, member, iter.cur);
 
@@ -176,16 +176,15 @@ feed_room(const CxsigFeed *feed)
 static bool
 is_behind(const CxsigDestination *destination)
 {
-	return cxsig_destination_room(destination) <
-		Max(Min(FEED_PAGE, destination->window) / 4, 1);
+	return cxsig_destination_room(destination) < Max(Min(FEED_PAGE, destination->window) / 4, 1);
 }
 
 bool
 cxsig_feed_has_room(void)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &feeds)
+	dlist_foreach (iter, &feeds)
 		if (feed_room(dlist_container(CxsigFeed, node, iter.cur)) > 0)
 			return true;
 	return false;
@@ -199,10 +198,10 @@ feed_part(void)
 
 	if (live == NULL)
 		return;
-	dlist_foreach_modify(iter, &live->members)
+	dlist_foreach_modify (iter, &live->members)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, member, iter.cur);
-		CxsigFeed  *own;
+		CxsigFeed *own;
 
 		if (dlist_head_node(&live->members) == dlist_tail_node(&live->members))
 			return;
@@ -222,9 +221,9 @@ feed_unite(void)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &feeds)
+	dlist_foreach_modify (iter, &feeds)
 	{
-		CxsigFeed  *feed = dlist_container(CxsigFeed, node, iter.cur);
+		CxsigFeed *feed = dlist_container(CxsigFeed, node, iter.cur);
 		CxsigDestination *destination;
 
 		if (feed->drain.n > 0 || !feed->at_end)
@@ -246,7 +245,7 @@ bool
 cxsig_feed_poll(bool *more, bool *gone)
 {
 	CxsigGuarded result;
-	dlist_iter	iter;
+	dlist_iter iter;
 	dlist_mutable_iter mutable_iter;
 
 	*more = false;
@@ -254,14 +253,14 @@ cxsig_feed_poll(bool *more, bool *gone)
 	if (dlist_is_empty(&feeds))
 		return true;
 	if (event_context == NULL)
-		event_context = AllocSetContextCreate(TopMemoryContext, "cxsig events",
-											  ALLOCSET_DEFAULT_SIZES);
+		event_context =
+			AllocSetContextCreate(TopMemoryContext, "cxsig events", ALLOCSET_DEFAULT_SIZES);
 	feed_part();
 	result = cxsig_guarded_run("cxsig: reading the outbox", feed_read_all, NULL);
 	*gone = result == CXSIG_GONE_EXTENSION;
-	dlist_foreach_modify(mutable_iter, &feeds)
+	dlist_foreach_modify (mutable_iter, &feeds)
 	{
-		CxsigFeed  *feed = dlist_container(CxsigFeed, node, mutable_iter.cur);
+		CxsigFeed *feed = dlist_container(CxsigFeed, node, mutable_iter.cur);
 
 		if (result == CXSIG_DONE)
 			feed_hand_out(feed);
@@ -270,9 +269,9 @@ cxsig_feed_poll(bool *more, bool *gone)
 	if (result != CXSIG_DONE)
 		return false;
 	feed_unite();
-	dlist_foreach(iter, &feeds)
+	dlist_foreach (iter, &feeds)
 	{
-		CxsigFeed  *feed = dlist_container(CxsigFeed, node, iter.cur);
+		CxsigFeed *feed = dlist_container(CxsigFeed, node, iter.cur);
 
 		if (feed->drain.n > 0 || !feed->at_end)
 			*more = true;
@@ -283,20 +282,20 @@ cxsig_feed_poll(bool *more, bool *gone)
 static void
 feed_read_all(void *arg)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
 	cxsig_xids_running(&running, GetActiveSnapshot());
 	feed_prepare();
-	dlist_foreach(iter, &feeds)
+	dlist_foreach (iter, &feeds)
 		feed_read(dlist_container(CxsigFeed, node, iter.cur));
 }
 
 static void
 feed_prepare(void)
 {
-	Oid			main_types[] = {INT8OID, INT8OID};
-	Oid			drain_types[] = {XID8ARRAYOID, INT8OID, INT8OID, INT8OID};
-	SPIPlanPtr	plan;
+	Oid main_types[] = {INT8OID, INT8OID};
+	Oid drain_types[] = {XID8ARRAYOID, INT8OID, INT8OID, INT8OID};
+	SPIPlanPtr plan;
 
 	if (drain_plan != NULL)
 		return;
@@ -316,7 +315,7 @@ feed_prepare(void)
 static void
 feed_read(CxsigFeed *feed)
 {
-	int			room = feed_room(feed);
+	int room = feed_room(feed);
 
 	feed->drained->read = feed->page->read = false;
 	feed->drained->n = feed->page->n = 0;
@@ -329,9 +328,8 @@ feed_read(CxsigFeed *feed)
 	}
 	if (feed->drain.n > 0)
 	{
-		Datum		arguments[] = {cxsig_xids_array(&feed->drain),
-								   Int64GetDatum(feed->drain_cursor), Int64GetDatum(feed->high),
-								   Int64GetDatum(room)};
+		Datum arguments[] = {cxsig_xids_array(&feed->drain), Int64GetDatum(feed->drain_cursor),
+							 Int64GetDatum(feed->high), Int64GetDatum(room)};
 
 		feed->drained->limit = room;
 		feed_execute(drain_plan, arguments, feed->drained);
@@ -341,7 +339,7 @@ feed_read(CxsigFeed *feed)
 	}
 	if (room > 0)
 	{
-		Datum		arguments[] = {Int64GetDatum(feed->high), Int64GetDatum(room)};
+		Datum arguments[] = {Int64GetDatum(feed->high), Int64GetDatum(room)};
 
 		feed->page->limit = room;
 		feed_execute(main_plan, arguments, feed->page);
@@ -351,10 +349,10 @@ feed_read(CxsigFeed *feed)
 static void
 feed_execute(SPIPlanPtr plan, Datum *arguments, FeedPage *page)
 {
-	int			code = SPI_execute_plan(plan, arguments, NULL, true, 0);
-	TupleDesc	desc;
+	int code = SPI_execute_plan(plan, arguments, NULL, true, 0);
+	TupleDesc desc;
 	MemoryContext old;
-	uint64		i;
+	uint64 i;
 
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "could not read the outbox: %s", SPI_result_code_string(code));
@@ -363,9 +361,9 @@ feed_execute(SPIPlanPtr plan, Datum *arguments, FeedPage *page)
 	page->read = true;
 	for (i = 0; i < SPI_processed; i++)
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		FeedRow    *row = &page->rows[page->n];
-		bool		isnull;
+		HeapTuple tuple = SPI_tuptable->vals[i];
+		FeedRow *row = &page->rows[page->n];
+		bool isnull;
 
 		row->position = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
 		row->xid = DatumGetFullTransactionId(SPI_getbinval(tuple, desc, 2, &isnull));
@@ -384,7 +382,7 @@ feed_execute(SPIPlanPtr plan, Datum *arguments, FeedPage *page)
 static void
 feed_discard(CxsigFeed *feed)
 {
-	int			i;
+	int i;
 
 	for (i = 0; i < feed->drained->n; i++)
 		cxsig_event_ref_release(feed->drained->rows[i].ref);
@@ -398,8 +396,8 @@ feed_discard(CxsigFeed *feed)
 static void
 feed_hand_out(CxsigFeed *feed)
 {
-	FeedPage   *drained = feed->drained;
-	FeedPage   *page = feed->page;
+	FeedPage *drained = feed->drained;
+	FeedPage *page = feed->page;
 
 	if (drained->read)
 	{
@@ -427,14 +425,14 @@ feed_hand_out(CxsigFeed *feed)
 static void
 feed_hand_out_page(CxsigFeed *feed, FeedPage *page, bool draining)
 {
-	int			i;
+	int i;
 
 	for (i = 0; i < page->n; i++)
 	{
-		FeedRow    *row = &page->rows[i];
-		dlist_iter	iter;
+		FeedRow *row = &page->rows[i];
+		dlist_iter iter;
 
-		dlist_foreach(iter, &feed->members)
+		dlist_foreach (iter, &feed->members)
 		{
 			CxsigDestination *destination = dlist_container(CxsigDestination, member, iter.cur);
 
@@ -452,10 +450,10 @@ feed_hand_out_page(CxsigFeed *feed, FeedPage *page, bool draining)
 static void
 feed_drained(CxsigFeed *feed)
 {
-	int			i;
-	dlist_iter	iter;
+	int i;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &feed->members)
+	dlist_foreach (iter, &feed->members)
 		for (i = 0; i < feed->drain.n; i++)
 			cxsig_destination_drained(dlist_container(CxsigDestination, member, iter.cur),
 									  feed->drain.xids[i]);
@@ -466,14 +464,14 @@ bool
 cxsig_feed_at_end(const CxsigDestination *destination)
 {
 	return destination->feed != NULL && destination->feed->at_end &&
-		destination->feed->drain.n == 0;
+		   destination->feed->drain.n == 0;
 }
 
 void
 cxsig_feed_doubts(const CxsigDestination *destination, CxsigXids *doubts)
 {
-	dlist_iter	iter;
-	int			i;
+	dlist_iter iter;
+	int i;
 
 	doubts->n = 0;
 	if (destination->feed != NULL)
@@ -482,7 +480,7 @@ cxsig_feed_doubts(const CxsigDestination *destination, CxsigXids *doubts)
 		for (i = 0; i < destination->feed->drain.n; i++)
 			cxsig_xids_add(doubts, destination->feed->drain.xids[i]);
 	}
-	dlist_foreach(iter, &((CxsigDestination *) destination)->drainings)
+	dlist_foreach (iter, &((CxsigDestination *) destination)->drainings)
 	{
 		FullTransactionId xid = dlist_container(CxsigDraining, node, iter.cur)->xid;
 

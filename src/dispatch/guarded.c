@@ -22,7 +22,7 @@
 #include "utils/timestamp.h"
 
 /* The extension this process started with. */
-static Oid	extension_oid = InvalidOid;
+static Oid extension_oid = InvalidOid;
 
 static bool guarded_begin(const char *activity);
 static void guarded_end(void);
@@ -92,7 +92,7 @@ guarded_end(void)
 static void
 guarded_report(void)
 {
-	ErrorData  *error = CopyErrorData();
+	ErrorData *error = CopyErrorData();
 
 	HOLD_INTERRUPTS();
 	cxsig_slot_say_error(error->message);

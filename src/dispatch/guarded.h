@@ -8,12 +8,12 @@
 typedef enum CxsigGuarded
 {
 	CXSIG_DONE,
-	CXSIG_FAILED,				/* an error; it was logged and rolled back: try again later */
-	CXSIG_GONE_EXTENSION		/* the extension is not the one this process started with */
+	CXSIG_FAILED,		 /* an error; it was logged and rolled back: try again later */
+	CXSIG_GONE_EXTENSION /* the extension is not the one this process started with */
 } CxsigGuarded;
 
 /* A task runs connected to SPI with an active snapshot; it changes memory only by what arg says. */
-typedef void (*CxsigTask) (void *arg);
+typedef void (*CxsigTask)(void *arg);
 
 /*
  * Run a task in a transaction of its own: lock the extension against DROP, make sure it is still the

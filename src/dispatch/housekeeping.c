@@ -35,7 +35,7 @@ cxsig_housekeeping(TimestampTz now, TimestampTz *wait_until, bool *gone)
 		if (now >= next_maintain && !*gone)
 		{
 			*gone = cxsig_guarded_run("cxsig: maintaining partitions", maintain, NULL) ==
-				CXSIG_GONE_EXTENSION;
+					CXSIG_GONE_EXTENSION;
 			next_maintain = TimestampTzPlusMilliseconds(now, MAINTAIN_MS);
 		}
 		*wait_until = Min(*wait_until, next_maintain);
@@ -62,7 +62,7 @@ cxsig_housekeeping_answer(void)
 static void
 maintain(void *arg)
 {
-	int			code = SPI_execute("select cxsig.maintain()", false, 0);
+	int code = SPI_execute("select cxsig.maintain()", false, 0);
 
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "could not maintain partitions: %s", SPI_result_code_string(code));
@@ -72,12 +72,12 @@ static void
 show_figures(TimestampTz now)
 {
 	CxsigSlotFigures *figures = &cxsig_slot->figures;
-	dlist_iter	iter;
-	int			destinations = 0;
-	int			lanes = 0;
-	int			held = 0;
+	dlist_iter iter;
+	int destinations = 0;
+	int lanes = 0;
+	int held = 0;
 
-	dlist_foreach(iter, &cxsig_destinations)
+	dlist_foreach (iter, &cxsig_destinations)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 

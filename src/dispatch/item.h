@@ -16,25 +16,25 @@ struct CxsigDraining;
 typedef struct CxsigEventRef
 {
 	CxsigEvent *event;
-	int			refs;
+	int refs;
 } CxsigEventRef;
 
 typedef struct CxsigItem
 {
-	dlist_node	node;			/* in its lane's queue */
+	dlist_node node; /* in its lane's queue */
 	struct CxsigDestination *destination;
 	struct CxsigLane *lane;
 	CxsigEventRef *ref;
-	int64		position;
-	uint64		entry;			/* in the destination's progress; unless one of the next two */
+	int64 position;
+	uint64 entry;					/* in the destination's progress; unless one of the next two */
 	struct CxsigDraining *draining; /* came with a transaction that was in doubt */
-	bool		stored;			/* has a row in cxsig.retry */
-	bool		forced;
-	int			attempt;		/* attempts made */
-	int			strikes;		/* of those, failed while others passed */
-	uint64		successes_seen; /* the destination's, when it failed last */
+	bool stored;					/* has a row in cxsig.retry */
+	bool forced;
+	int attempt;		   /* attempts made */
+	int strikes;		   /* of those, failed while others passed */
+	uint64 successes_seen; /* the destination's, when it failed last */
 	TimestampTz sent_at;
-	struct CxsigHttpCall *call;	/* while it is in flight */
+	struct CxsigHttpCall *call; /* while it is in flight */
 } CxsigItem;
 
 /* Take the event over: the reference count is 1. In the current context. */

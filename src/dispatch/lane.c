@@ -16,9 +16,9 @@
 /* A hash entry: the key and where its lane is. */
 typedef struct LaneEntry
 {
-	uint64		key;
-	char		status;
-	CxsigLane  *lane;
+	uint64 key;
+	char status;
+	CxsigLane *lane;
 } LaneEntry;
 
 #define SH_PREFIX lanehash
@@ -36,11 +36,11 @@ struct CxsigLanes
 {
 	struct CxsigDestination *destination;
 	lanehash_hash *table;
-	pairingheap *waiting;		/* earliest due first */
-	MemoryContext context;		/* of the lanes themselves */
+	pairingheap *waiting;  /* earliest due first */
+	MemoryContext context; /* of the lanes themselves */
 };
 
-static int	waiting_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg);
+static int waiting_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg);
 static void lane_append(dlist_head *list, CxsigLane *lane);
 
 CxsigLanes *
@@ -74,12 +74,12 @@ cxsig_lanes_count(const CxsigLanes *lanes)
 CxsigLane *
 cxsig_lane_get(CxsigLanes *lanes, uint64 key)
 {
-	bool		found;
-	LaneEntry  *entry = lanehash_insert(lanes->table, key, &found);
+	bool found;
+	LaneEntry *entry = lanehash_insert(lanes->table, key, &found);
 
 	if (!found)
 	{
-		CxsigLane  *lane = MemoryContextAllocZero(lanes->context, sizeof(CxsigLane));
+		CxsigLane *lane = MemoryContextAllocZero(lanes->context, sizeof(CxsigLane));
 
 		lane->key = key;
 		lane->state = CXSIG_LANE_READY;
@@ -224,8 +224,8 @@ cxsig_lanes_wake_due(CxsigLanes *lanes, TimestampTz now)
 {
 	while (!pairingheap_is_empty(lanes->waiting))
 	{
-		CxsigLane  *lane = pairingheap_container(CxsigLane, waiting,
-												 pairingheap_first(lanes->waiting));
+		CxsigLane *lane =
+			pairingheap_container(CxsigLane, waiting, pairingheap_first(lanes->waiting));
 
 		if (lane->due > now)
 			return lane->due;
@@ -235,10 +235,10 @@ cxsig_lanes_wake_due(CxsigLanes *lanes, TimestampTz now)
 }
 
 void
-cxsig_lanes_each(CxsigLanes *lanes, void (*function) (CxsigLane *lane))
+cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane))
 {
 	lanehash_iterator iterator;
-	LaneEntry  *entry;
+	LaneEntry *entry;
 
 	lanehash_start_iterate(lanes->table, &iterator);
 	while ((entry = lanehash_iterate(lanes->table, &iterator)) != NULL)
@@ -248,16 +248,16 @@ cxsig_lanes_each(CxsigLanes *lanes, void (*function) (CxsigLane *lane))
 void
 cxsig_lanes_release_held(CxsigLanes *lanes)
 {
-	List	   *held = NIL;
-	ListCell   *cell;
+	List *held = NIL;
+	ListCell *cell;
 	lanehash_iterator iterator;
-	LaneEntry  *entry;
+	LaneEntry *entry;
 
 	lanehash_start_iterate(lanes->table, &iterator);
 	while ((entry = lanehash_iterate(lanes->table, &iterator)) != NULL)
 		if (entry->lane->state == CXSIG_LANE_WAITING && entry->lane->held)
 			held = lappend(held, entry->lane);
-	foreach(cell, held)
+	foreach (cell, held)
 		cxsig_lane_waiting_to_loading(lfirst(cell));
 	list_free(held);
 }

@@ -28,16 +28,16 @@ typedef enum CxsigLaneState
 
 typedef struct CxsigLane
 {
-	uint64		key;
+	uint64 key;
 	CxsigLaneState state;
 	struct CxsigDestination *destination;
-	dlist_head	queue;			/* items in memory, oldest first */
-	int			queued;			/* their number */
-	int			stored;			/* rows in cxsig.retry that are not in the queue */
-	bool		held;			/* waits for a person */
-	TimestampTz due;			/* WAITING: when the head is tried again */
-	dlist_node	node;			/* in the ready or the loading list */
-	pairingheap_node waiting;	/* among the waiting lanes */
+	dlist_head queue;		  /* items in memory, oldest first */
+	int queued;				  /* their number */
+	int stored;				  /* rows in cxsig.retry that are not in the queue */
+	bool held;				  /* waits for a person */
+	TimestampTz due;		  /* WAITING: when the head is tried again */
+	dlist_node node;		  /* in the ready or the loading list */
+	pairingheap_node waiting; /* among the waiting lanes */
 } CxsigLane;
 
 typedef struct CxsigLanes CxsigLanes;
@@ -45,7 +45,7 @@ typedef struct CxsigLanes CxsigLanes;
 /* The lanes of a destination; in the current context. */
 extern CxsigLanes *cxsig_lanes_create(struct CxsigDestination *destination);
 extern void cxsig_lanes_destroy(CxsigLanes *lanes);
-extern int	cxsig_lanes_count(const CxsigLanes *lanes);
+extern int cxsig_lanes_count(const CxsigLanes *lanes);
 
 /* The lane of that key; a new one is READY and empty, and in no list yet. */
 extern CxsigLane *cxsig_lane_get(CxsigLanes *lanes, uint64 key);
@@ -82,7 +82,7 @@ extern void cxsig_lane_forget(CxsigLanes *lanes, CxsigLane *lane);
 extern TimestampTz cxsig_lanes_wake_due(CxsigLanes *lanes, TimestampTz now);
 
 /* Call a function for each lane; it must not add or forget any. */
-extern void cxsig_lanes_each(CxsigLanes *lanes, void (*function) (CxsigLane *lane));
+extern void cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane));
 
 /* Held lanes are read back: a person may have released them. */
 extern void cxsig_lanes_release_held(CxsigLanes *lanes);

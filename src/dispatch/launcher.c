@@ -45,21 +45,21 @@
 /* A database as the launcher sees it in a turn. */
 typedef struct LauncherDatabase
 {
-	Oid			oid;
-	char	   *name;
+	Oid oid;
+	char *name;
 } LauncherDatabase;
 
 /* A database that had no extension when it was looked into. */
 typedef struct AbsentDatabase
 {
-	Oid			oid;
+	Oid oid;
 	TimestampTz seen_at;
 } AbsentDatabase;
 
 PGDLLEXPORT void cxsig_launcher_main(Datum arg);
 
 /* The role dispatchers run as; found at each turn. */
-static Oid	worker_role = InvalidOid;
+static Oid worker_role = InvalidOid;
 
 /* Databases known to lack the extension; lives as long as the process. */
 static List *absent = NIL;
@@ -77,11 +77,11 @@ static void launcher_settle_slots(List *databases);
 static bool launcher_settle_slot(CxsigSlot *slot, List *databases, TimestampTz now);
 static void launcher_start_missing(List *databases);
 static bool launcher_start(const LauncherDatabase *database, int ordinal);
-static int	launcher_claim_slot(Oid database, int ordinal, uint32 *generation);
+static int launcher_claim_slot(Oid database, int ordinal, uint32 *generation);
 static long launcher_timeout(void);
 static bool is_absent(Oid oid);
 static void absent_forget(Oid oid);
-static int	restart_delay(int quick_exits);
+static int restart_delay(int quick_exits);
 
 CXSIG_DEFINE_WAIT_EVENT(launcher_wait_event, "CxsigLauncherMain")
 
@@ -115,7 +115,8 @@ cxsig_launcher_main(Datum arg)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	pgstat_report_appname("cxsig launcher");
 	launcher_attach();
-	scratch = AllocSetContextCreate(TopMemoryContext, "cxsig launcher turn", ALLOCSET_DEFAULT_SIZES);
+	scratch =
+		AllocSetContextCreate(TopMemoryContext, "cxsig launcher turn", ALLOCSET_DEFAULT_SIZES);
 	ereport(LOG, (errmsg("cxsig launcher started")));
 
 	for (;;)
@@ -156,7 +157,7 @@ launcher_detach(int code, Datum arg)
 static void
 launcher_turn(MemoryContext scratch)
 {
-	List	   *databases;
+	List *databases;
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 
 	launcher_take_announcements();
@@ -176,10 +177,10 @@ static List *
 launcher_databases(void)
 {
 	MemoryContext result_context = CurrentMemoryContext;
-	List	   *databases = NIL;
-	Relation	relation;
+	List *databases = NIL;
+	Relation relation;
 	TableScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple tuple;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -217,13 +218,13 @@ launcher_databases(void)
 static bool
 launcher_wants(const char *name)
 {
-	char	   *copy = pstrdup(cxsig_databases);
-	List	   *names;
-	ListCell   *cell;
+	char *copy = pstrdup(cxsig_databases);
+	List *names;
+	ListCell *cell;
 
 	if (!SplitIdentifierString(copy, ',', &names) || names == NIL)
 		return true;
-	foreach(cell, names)
+	foreach (cell, names)
 		if (strcmp(lfirst(cell), name) == 0)
 			return true;
 	return false;
@@ -232,8 +233,8 @@ launcher_wants(const char *name)
 static void
 launcher_take_announcements(void)
 {
-	Oid			taken[CXSIG_MAX_ANNOUNCED];
-	int			i;
+	Oid taken[CXSIG_MAX_ANNOUNCED];
+	int i;
 
 	LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
 	memcpy(taken, cxsig_shared->announced, sizeof(taken));
@@ -249,12 +250,12 @@ static void
 launcher_settle_slots(List *databases)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	int			i;
+	int i;
 
 	for (i = 0; i < cxsig_shared->n_slots; i++)
 	{
-		CxsigSlot  *slot = &cxsig_shared->slots[i];
-		Oid			absent_database = InvalidOid;
+		CxsigSlot *slot = &cxsig_shared->slots[i];
+		Oid absent_database = InvalidOid;
 
 		LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
 		if (slot->state == CXSIG_SLOT_EXITED && slot->exit_absent)
@@ -284,7 +285,7 @@ launcher_settle_slots(List *databases)
 static bool
 launcher_settle_slot(CxsigSlot *slot, List *databases, TimestampTz now)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	if (slot->state == CXSIG_SLOT_STARTING)
 		return TimestampDifferenceExceeds(slot->started_at, now, STARTING_LIMIT_MS);
@@ -292,7 +293,7 @@ launcher_settle_slot(CxsigSlot *slot, List *databases, TimestampTz now)
 		return false;
 	if (slot->exit_absent || slot->ordinal >= cxsig_workers)
 		return true;
-	foreach(cell, databases)
+	foreach (cell, databases)
 		if (((LauncherDatabase *) lfirst(cell))->oid == slot->database)
 			return false;
 	return true;
@@ -301,10 +302,10 @@ launcher_settle_slot(CxsigSlot *slot, List *databases, TimestampTz now)
 static void
 launcher_start_missing(List *databases)
 {
-	ListCell   *cell;
-	int			ordinal;
+	ListCell *cell;
+	int ordinal;
 
-	foreach(cell, databases)
+	foreach (cell, databases)
 	{
 		LauncherDatabase *database = lfirst(cell);
 
@@ -327,7 +328,7 @@ launcher_start(const LauncherDatabase *database, int ordinal)
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 	CxsigDispatcherStart start;
-	int			index = launcher_claim_slot(database->oid, ordinal, &start.generation);
+	int index = launcher_claim_slot(database->oid, ordinal, &start.generation);
 
 	if (index == -1)
 		return true;
@@ -354,11 +355,11 @@ launcher_start(const LauncherDatabase *database, int ordinal)
 		LWLockRelease(cxsig_shared->lock);
 	}
 	if (!said_no_slots)
-		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-						  errmsg("could not start a cxsig dispatcher in database \"%s\"",
-								 database->name),
-						  errhint("Raise \"%s\".", index == -2 ? "cxsig.max_dispatchers"
-															   : "max_worker_processes")));
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not start a cxsig dispatcher in database \"%s\"", database->name),
+				 errhint("Raise \"%s\".",
+						 index == -2 ? "cxsig.max_dispatchers" : "max_worker_processes")));
 	said_no_slots = true;
 	return false;
 }
@@ -368,15 +369,15 @@ static int
 launcher_claim_slot(Oid database, int ordinal, uint32 *generation)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	int			chosen = -2;
-	int			i;
+	int chosen = -2;
+	int i;
 
 	LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
 	if (cxsig_shared_is_held(database))
 		chosen = -1;
 	for (i = 0; i < cxsig_shared->n_slots && chosen != -1; i++)
 	{
-		CxsigSlot  *slot = &cxsig_shared->slots[i];
+		CxsigSlot *slot = &cxsig_shared->slots[i];
 
 		if (slot->state == CXSIG_SLOT_FREE && chosen == -2)
 			chosen = i;
@@ -393,7 +394,7 @@ launcher_claim_slot(Oid database, int ordinal, uint32 *generation)
 	}
 	if (chosen >= 0)
 	{
-		CxsigSlot  *slot = &cxsig_shared->slots[chosen];
+		CxsigSlot *slot = &cxsig_shared->slots[chosen];
 
 		if (slot->state == CXSIG_SLOT_FREE)
 		{
@@ -417,8 +418,8 @@ launcher_claim_slot(Oid database, int ordinal, uint32 *generation)
 static long
 launcher_timeout(void)
 {
-	bool		pending = said_no_slots;
-	int			i;
+	bool pending = said_no_slots;
+	int i;
 
 	LWLockAcquire(cxsig_shared->lock, LW_SHARED);
 	for (i = 0; i < cxsig_shared->n_slots; i++)
@@ -433,9 +434,9 @@ launcher_timeout(void)
 static bool
 is_absent(Oid oid)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, absent)
+	foreach (cell, absent)
 	{
 		AbsentDatabase *entry = lfirst(cell);
 
@@ -452,9 +453,9 @@ is_absent(Oid oid)
 static void
 absent_forget(Oid oid)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, absent)
+	foreach (cell, absent)
 	{
 		AbsentDatabase *entry = lfirst(cell);
 
@@ -468,7 +469,7 @@ absent_forget(Oid oid)
 static int
 restart_delay(int quick_exits)
 {
-	int			delay = RESTART_MIN_MS;
+	int delay = RESTART_MIN_MS;
 
 	if (quick_exits == 0)
 		return 0;

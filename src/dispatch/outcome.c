@@ -50,7 +50,7 @@ cxsig_outcome_apply(CxsigItem *item, const CxsigResult *result, TimestampTz fini
 static void
 apply_delivered(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at)
 {
-	CxsigLane  *lane = item->lane;
+	CxsigLane *lane = item->lane;
 
 	cxsig_breaker_success(item->destination);
 	cxsig_lane_remove(lane, item);
@@ -63,7 +63,7 @@ apply_retry(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at)
 {
 	CxsigDestination *destination = item->destination;
 	CxsigBreaker *breaker = &destination->breaker;
-	bool		was_open = breaker->open;
+	bool was_open = breaker->open;
 	TimestampTz due;
 
 	cxsig_breaker_failure(destination, result->retry_after_ms, finished_at);
@@ -82,19 +82,18 @@ apply_retry(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at)
 		apply_poison(item, result, finished_at);
 		return;
 	}
-	due = TimestampTzPlusMilliseconds(finished_at,
-									  Max(cxsig_backoff_ms(item->attempt,
-														   destination->retry_initial_ms,
-														   destination->retry_max_ms,
-														   pg_prng_double(&pg_global_prng_state)),
-										  result->retry_after_ms));
+	due = TimestampTzPlusMilliseconds(
+		finished_at,
+		Max(cxsig_backoff_ms(item->attempt, destination->retry_initial_ms,
+							 destination->retry_max_ms, pg_prng_double(&pg_global_prng_state)),
+			result->retry_after_ms));
 	lane_wait(item->lane, item, result, due, false);
 }
 
 static void
 apply_poison(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at)
 {
-	CxsigLane  *lane = item->lane;
+	CxsigLane *lane = item->lane;
 
 	/* The remote answered: it is not the destination that fails. */
 	if (result->outcome != CXSIG_RETRY)
@@ -141,7 +140,7 @@ lane_go_on(CxsigLane *lane)
 static void
 lane_wait(CxsigLane *lane, CxsigItem *head, const CxsigResult *result, TimestampTz due, bool held)
 {
-	CxsigItem  *item;
+	CxsigItem *item;
 
 	cxsig_lane_remove(lane, head);
 	cxsig_receipt_retry(head, result, due, held);

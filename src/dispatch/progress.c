@@ -14,20 +14,20 @@
 
 typedef struct ProgressEntry
 {
-	int64		position;		/* the greatest it stands for */
-	int			filtered;
-	bool		done;
+	int64 position; /* the greatest it stands for */
+	int filtered;
+	bool done;
 } ProgressEntry;
 
 struct CxsigProgress
 {
 	ProgressEntry *ring;
-	uint64		capacity;		/* a power of two */
-	uint64		first;			/* entries first..next-1 are in the ring */
-	uint64		next;
-	int64		low;			/* where the ring is empty */
-	int64		high;
-	int64		filtered;
+	uint64 capacity; /* a power of two */
+	uint64 first;	 /* entries first..next-1 are in the ring */
+	uint64 next;
+	int64 low; /* where the ring is empty */
+	int64 high;
+	int64 filtered;
 };
 
 static ProgressEntry *progress_push(CxsigProgress *progress);
@@ -58,10 +58,10 @@ progress_push(CxsigProgress *progress)
 {
 	if (progress->next - progress->first == progress->capacity)
 	{
-		uint64		capacity = progress->capacity * 2;
-		ProgressEntry *ring = MemoryContextAlloc(GetMemoryChunkContext(progress),
-												 capacity * sizeof(ProgressEntry));
-		uint64		i;
+		uint64 capacity = progress->capacity * 2;
+		ProgressEntry *ring =
+			MemoryContextAlloc(GetMemoryChunkContext(progress), capacity * sizeof(ProgressEntry));
+		uint64 i;
 
 		for (i = progress->first; i < progress->next; i++)
 			ring[i & (capacity - 1)] = progress->ring[i & (progress->capacity - 1)];

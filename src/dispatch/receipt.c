@@ -31,11 +31,11 @@ receipt_add(CxsigItem *item, CxsigReceiptKind kind)
 
 	if (receipt_context == NULL)
 	{
-		receipt_context = AllocSetContextCreate(TopMemoryContext, "cxsig receipts",
-												ALLOCSET_DEFAULT_SIZES);
+		receipt_context =
+			AllocSetContextCreate(TopMemoryContext, "cxsig receipts", ALLOCSET_DEFAULT_SIZES);
 		receipts.capacity = 1024;
-		receipts.items = MemoryContextAlloc(TopMemoryContext,
-											receipts.capacity * sizeof(CxsigReceipt));
+		receipts.items =
+			MemoryContextAlloc(TopMemoryContext, receipts.capacity * sizeof(CxsigReceipt));
 	}
 	if (receipts.n == receipts.capacity)
 	{
@@ -152,13 +152,13 @@ cxsig_receipt_flush(List *checkpoints, bool *gone)
 static void
 receipt_settle_all(void)
 {
-	int			i;
+	int i;
 
 	if (receipts.n == 0)
 		return;
 	for (i = 0; i < receipts.n; i++)
 	{
-		CxsigItem  *item = receipts.items[i].item;
+		CxsigItem *item = receipts.items[i].item;
 		CxsigReceiptKind kind = receipts.items[i].kind;
 
 		if (item->stored && kind != CXSIG_RECEIPT_RETRY && kind != CXSIG_RECEIPT_BEHIND)

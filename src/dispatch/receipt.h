@@ -28,7 +28,7 @@ extern void cxsig_receipt_retry(CxsigItem *item, const CxsigResult *result, Time
 extern void cxsig_receipt_queue_behind(CxsigItem *item);
 
 /* How many wait to be written, and since when. */
-extern int	cxsig_receipt_pending(void);
+extern int cxsig_receipt_pending(void);
 extern TimestampTz cxsig_receipt_oldest(void);
 
 /*

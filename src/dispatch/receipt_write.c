@@ -18,13 +18,27 @@
 
 /* Columns of the staging relation: final outcomes and retries alike. */
 static const CxsigColumn columns[] = {
-	{"destination_id", INT4OID}, {"position", INT8OID},		{"event_id", UUIDOID},
-	{"ticket_id", TEXTOID},		 {"kind", INT4OID},			{"attempt", INT4OID},
-	{"http_status", INT4OID},	 {"remote_id", TEXTOID},	{"detail", TEXTOID},
-	{"superseded_by", UUIDOID},	 {"occurred_at", TIMESTAMPTZOID}, {"recorded_at", TIMESTAMPTZOID},
-	{"sent_at", TIMESTAMPTZOID}, {"finished_at", TIMESTAMPTZOID}, {"backfill", BOOLOID},
-	{"stored", BOOLOID},		 {"lane", INT8OID},			{"forced", BOOLOID},
-	{"strikes", INT4OID},		 {"due", TIMESTAMPTZOID},	{"held", BOOLOID},
+	{"destination_id", INT4OID},
+	{"position", INT8OID},
+	{"event_id", UUIDOID},
+	{"ticket_id", TEXTOID},
+	{"kind", INT4OID},
+	{"attempt", INT4OID},
+	{"http_status", INT4OID},
+	{"remote_id", TEXTOID},
+	{"detail", TEXTOID},
+	{"superseded_by", UUIDOID},
+	{"occurred_at", TIMESTAMPTZOID},
+	{"recorded_at", TIMESTAMPTZOID},
+	{"sent_at", TIMESTAMPTZOID},
+	{"finished_at", TIMESTAMPTZOID},
+	{"backfill", BOOLOID},
+	{"stored", BOOLOID},
+	{"lane", INT8OID},
+	{"forced", BOOLOID},
+	{"strikes", INT4OID},
+	{"due", TIMESTAMPTZOID},
+	{"held", BOOLOID},
 };
 
 #define N_COLUMNS lengthof(columns)
@@ -39,20 +53,21 @@ static const CxsigColumn columns[] = {
 	"::cxsig.delivery_outcome, attempt, http_status, remote_id, detail, superseded_by,"            \
 	" occurred_at, recorded_at, sent_at, finished_at, backfill"                                    \
 	" from receipts where kind operator(pg_catalog.<) 3"
-#define SQL_DEAD                                                                                   \
-	"insert into cxsig.dead_letter (destination_id, position, event_id, recorded_at, ticket_id,"   \
-	" attempt, http_status, reason, died_at)"                                                      \
-	" select destination_id, position, event_id, recorded_at, ticket_id, attempt, http_status,"    \
+#define SQL_DEAD                                                                                 \
+	"insert into cxsig.dead_letter (destination_id, position, event_id, recorded_at, ticket_id," \
+	" attempt, http_status, reason, died_at)"                                                    \
+	" select destination_id, position, event_id, recorded_at, ticket_id, attempt, http_status,"  \
 	" detail, finished_at from receipts where kind operator(pg_catalog.=) 2"
-#define SQL_UNSTORE                                                                                \
-	"delete from cxsig.retry r using receipts s"                                                   \
-	" where s.stored and s.kind operator(pg_catalog.<) 3"                                          \
-	" and r.destination_id operator(pg_catalog.=) s.destination_id"                                \
+#define SQL_UNSTORE                                                 \
+	"delete from cxsig.retry r using receipts s"                    \
+	" where s.stored and s.kind operator(pg_catalog.<) 3"           \
+	" and r.destination_id operator(pg_catalog.=) s.destination_id" \
 	" and r.position operator(pg_catalog.=) s.position"
 #define SQL_RETRY                                                                                  \
 	"insert into cxsig.retry as r (destination_id, position, event_id, recorded_at, lane, forced," \
 	" attempt, strikes, next_attempt_at, held, last_status, last_error)"                           \
-	" select destination_id, position, event_id, recorded_at, lane, forced, attempt, strikes, due," \
+	" select destination_id, position, event_id, recorded_at, lane, forced, attempt, strikes, "    \
+	"due,"                                                                                         \
 	" held, http_status, detail from receipts"                                                     \
 	" where kind operator(pg_catalog.=) 3"                                                         \
 	" or (kind operator(pg_catalog.=) 4 and not stored)"                                           \
@@ -75,8 +90,7 @@ void
 cxsig_receipt_write(void *arg)
 {
 	CxsigReceipts *receipts = arg;
-	int			retries = receipts->by_kind[CXSIG_RECEIPT_RETRY] +
-		receipts->by_kind[CXSIG_RECEIPT_BEHIND];
+	int retries = receipts->by_kind[CXSIG_RECEIPT_RETRY] + receipts->by_kind[CXSIG_RECEIPT_BEHIND];
 
 	if (receipts->n > 0)
 	{
@@ -97,7 +111,7 @@ cxsig_receipt_write(void *arg)
 static void
 write_stage(const CxsigReceipts *receipts)
 {
-	int			i;
+	int i;
 
 	if (staging == NULL)
 	{
@@ -124,9 +138,9 @@ write_row(const CxsigReceipt *receipt)
 {
 	const CxsigItem *item = receipt->item;
 	const CxsigEvent *event = item->ref->event;
-	Datum		values[N_COLUMNS];
-	bool		nulls[N_COLUMNS] = {false};
-	int			i = 0;
+	Datum values[N_COLUMNS];
+	bool nulls[N_COLUMNS] = {false};
+	int i = 0;
 
 	values[i++] = Int32GetDatum(item->destination->id);
 	values[i++] = Int64GetDatum(item->position);
@@ -163,11 +177,11 @@ write_row(const CxsigReceipt *receipt)
 static void
 write_run(SPIPlanPtr *plan, const char *sql, int expected)
 {
-	int			code;
+	int code;
 
 	if (*plan == NULL)
 	{
-		SPIPlanPtr	prepared = SPI_prepare(sql, 0, NULL);
+		SPIPlanPtr prepared = SPI_prepare(sql, 0, NULL);
 
 		if (prepared == NULL || SPI_keepplan(prepared) != 0)
 			elog(ERROR, "could not prepare a receipt statement: %s",

@@ -21,28 +21,28 @@ typedef enum CxsigReceiptKind
 
 typedef struct CxsigReceipt
 {
-	CxsigItem  *item;
+	CxsigItem *item;
 	CxsigReceiptKind kind;
-	int			status;
-	char	   *remote_id;
-	char	   *detail;
-	bool		has_newer;
-	pg_uuid_t	newer;
+	int status;
+	char *remote_id;
+	char *detail;
+	bool has_newer;
+	pg_uuid_t newer;
 	TimestampTz finished_at;
-	uint64		lane;			/* RETRY, BEHIND */
-	TimestampTz due;			/* RETRY */
-	bool		held;			/* RETRY */
+	uint64 lane;	 /* RETRY, BEHIND */
+	TimestampTz due; /* RETRY */
+	bool held;		 /* RETRY */
 } CxsigReceipt;
 
 typedef struct CxsigReceipts
 {
 	CxsigReceipt *items;
-	int			n;
-	int			capacity;
-	int			n_stored;		/* of items that have a row in cxsig.retry */
-	int			by_kind[CXSIG_RECEIPT_KINDS];
+	int n;
+	int capacity;
+	int n_stored; /* of items that have a row in cxsig.retry */
+	int by_kind[CXSIG_RECEIPT_KINDS];
 	TimestampTz oldest;
-	List	   *checkpoints;	/* destinations to write a checkpoint of */
+	List *checkpoints; /* destinations to write a checkpoint of */
 } CxsigReceipts;
 
 /* A guarded task (arg: CxsigReceipts): write them. */

@@ -22,22 +22,20 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#define REGISTRY_LOCK_CLASS 1668838247	/* "cxsg" */
+#define REGISTRY_LOCK_CLASS 1668838247 /* "cxsg" */
 
 /* Why a destination of a restored or copied database is paused: a copy must not write to a CRM. */
 #define NOT_AT_HOME "this database was restored or copied from elsewhere"
 
-#define SQL_LOCK                                                                                   \
-	"select pg_catalog.pg_try_advisory_lock($1, $2)"
-#define SQL_UNLOCK                                                                                 \
-	"select pg_catalog.pg_advisory_unlock($1, $2)"
-#define SQL_STOP                                                                                   \
-	"update cxsig.destination set state = $2, state_reason = $3,"                                  \
-	" state_changed_at = pg_catalog.clock_timestamp()"                                             \
+#define SQL_LOCK "select pg_catalog.pg_try_advisory_lock($1, $2)"
+#define SQL_UNLOCK "select pg_catalog.pg_advisory_unlock($1, $2)"
+#define SQL_STOP                                                  \
+	"update cxsig.destination set state = $2, state_reason = $3," \
+	" state_changed_at = pg_catalog.clock_timestamp()"            \
 	" where destination_id operator(pg_catalog.=) $1 and state operator(pg_catalog.=) 'active'"
 
 /* The loaded destinations. */
-dlist_head	cxsig_destinations = DLIST_STATIC_INIT(cxsig_destinations);
+dlist_head cxsig_destinations = DLIST_STATIC_INIT(cxsig_destinations);
 
 /* Whether one that should be loaded could not be yet: still draining, or another's. */
 static bool waiting = false;
@@ -46,7 +44,7 @@ static bool waiting = false;
 typedef struct RegistryLoad
 {
 	CxsigDestination *destination;
-	bool		locked;
+	bool locked;
 } RegistryLoad;
 
 static CxsigDestination *registry_find(int id);
@@ -61,9 +59,9 @@ static bool registry_lock(const char *sql, int id);
 static CxsigDestination *
 registry_find(int id)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &cxsig_destinations)
+	dlist_foreach (iter, &cxsig_destinations)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 
@@ -76,18 +74,18 @@ registry_find(int id)
 bool
 cxsig_registry_reload(bool *gone)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "cxsig destinations",
-												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "cxsig destinations", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	List	   *configs = NIL;
-	bool		done = cxsig_config_read_all(&configs, gone);
-	dlist_iter	iter;
-	ListCell   *cell;
+	List *configs = NIL;
+	bool done = cxsig_config_read_all(&configs, gone);
+	dlist_iter iter;
+	ListCell *cell;
 
 	if (done)
 	{
 		waiting = false;
-		dlist_foreach(iter, &cxsig_destinations)
+		dlist_foreach (iter, &cxsig_destinations)
 		{
 			CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 			const CxsigConfig *config = cxsig_config_find(configs, destination->id);
@@ -97,7 +95,7 @@ cxsig_registry_reload(bool *gone)
 				cxsig_destination_drain(destination);
 			cxsig_lanes_release_held(destination->lanes);
 		}
-		foreach(cell, configs)
+		foreach (cell, configs)
 		{
 			const CxsigConfig *config = lfirst(cell);
 
@@ -123,7 +121,7 @@ static void
 registry_bring_in(const CxsigConfig *config, bool *gone)
 {
 	RegistryLoad load = {NULL, false};
-	char	   *reason = NULL;
+	char *reason = NULL;
 
 	if (!config->at_home)
 	{
@@ -165,9 +163,9 @@ registry_load(void *arg)
 bool
 cxsig_registry_has_drained(void)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &cxsig_destinations)
+	dlist_foreach (iter, &cxsig_destinations)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 
@@ -180,9 +178,9 @@ cxsig_registry_has_drained(void)
 bool
 cxsig_registry_dirty(void)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &cxsig_destinations)
+	dlist_foreach (iter, &cxsig_destinations)
 		if (cxsig_checkpoint_wanted(dlist_container(CxsigDestination, node, iter.cur)))
 			return true;
 	return false;
@@ -193,7 +191,7 @@ cxsig_registry_unload(bool *gone)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &cxsig_destinations)
+	dlist_foreach_modify (iter, &cxsig_destinations)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 
@@ -207,12 +205,12 @@ cxsig_registry_unload(bool *gone)
 static bool
 registry_take_out(CxsigDestination *destination, bool *gone)
 {
-	int			id = destination->id;
-	bool		unauthorised = destination->unauthorised;
-	bool		disabled = destination->gone;
-	char	   *reason = pstrdup(destination->stop_reason);
-	CxsigGuarded result = cxsig_guarded_run("cxsig: unloading a destination", registry_unload,
-											destination);
+	int id = destination->id;
+	bool unauthorised = destination->unauthorised;
+	bool disabled = destination->gone;
+	char *reason = pstrdup(destination->stop_reason);
+	CxsigGuarded result =
+		cxsig_guarded_run("cxsig: unloading a destination", registry_unload, destination);
 
 	*gone = result == CXSIG_GONE_EXTENSION;
 	if (result != CXSIG_DONE)
@@ -243,7 +241,7 @@ registry_unload(void *arg)
 /* What stops a destination, for the guarded task. */
 typedef struct RegistryStop
 {
-	int			id;
+	int id;
 	const char *state;
 	const char *reason;
 } RegistryStop;
@@ -254,16 +252,16 @@ registry_stop(int id, const char *state, const char *reason, bool *gone)
 	RegistryStop stop = {id, state, reason};
 
 	*gone = cxsig_guarded_run("cxsig: stopping a destination", registry_stop_write, &stop) ==
-		CXSIG_GONE_EXTENSION;
+			CXSIG_GONE_EXTENSION;
 }
 
 static void
 registry_stop_write(void *arg)
 {
 	RegistryStop *stop = arg;
-	Oid			types[] = {INT4OID, TEXTOID, TEXTOID};
-	Datum		values[] = {Int32GetDatum(stop->id), CStringGetTextDatum(stop->state),
-							CStringGetTextDatum(stop->reason)};
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID};
+	Datum values[] = {Int32GetDatum(stop->id), CStringGetTextDatum(stop->state),
+					  CStringGetTextDatum(stop->reason)};
 
 	if (SPI_execute_with_args(SQL_STOP, lengthof(types), types, values, NULL, false, 0) !=
 		SPI_OK_UPDATE)
@@ -273,9 +271,9 @@ registry_stop_write(void *arg)
 static bool
 registry_lock(const char *sql, int id)
 {
-	Oid			types[] = {INT4OID, INT4OID};
-	Datum		values[] = {Int32GetDatum(REGISTRY_LOCK_CLASS), Int32GetDatum(id)};
-	bool		isnull;
+	Oid types[] = {INT4OID, INT4OID};
+	Datum values[] = {Int32GetDatum(REGISTRY_LOCK_CLASS), Int32GetDatum(id)};
+	bool isnull;
 
 	if (SPI_execute_with_args(sql, lengthof(types), types, values, NULL, true, 0) !=
 			SPI_OK_SELECT ||
@@ -287,10 +285,10 @@ registry_lock(const char *sql, int id)
 List *
 cxsig_registry_checkpoints(void)
 {
-	List	   *wanted = NIL;
-	dlist_iter	iter;
+	List *wanted = NIL;
+	dlist_iter iter;
 
-	dlist_foreach(iter, &cxsig_destinations)
+	dlist_foreach (iter, &cxsig_destinations)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 

@@ -22,24 +22,24 @@
 #define ROWS_PER_LANE 16
 #define ROWS_PER_LANE_LATEST 256
 
-#define SQL_LOAD                                                                                   \
-	"select r.lane, r.position, r.forced, r.attempt, r.strikes, r.held, " CXSIG_EVENT_COLUMNS      \
-	" from pg_catalog.unnest($2) as l (lane) cross join lateral"                                   \
-	" (select * from cxsig.retry r where r.destination_id operator(pg_catalog.=) $1"               \
-	" and r.lane operator(pg_catalog.=) l.lane order by r.position limit $3) r"                    \
-	" join cxsig.event e on e.event_id operator(pg_catalog.=) r.event_id"                          \
-	" and e.recorded_at operator(pg_catalog.=) r.recorded_at"                                      \
+#define SQL_LOAD                                                                              \
+	"select r.lane, r.position, r.forced, r.attempt, r.strikes, r.held, " CXSIG_EVENT_COLUMNS \
+	" from pg_catalog.unnest($2) as l (lane) cross join lateral"                              \
+	" (select * from cxsig.retry r where r.destination_id operator(pg_catalog.=) $1"          \
+	" and r.lane operator(pg_catalog.=) l.lane order by r.position limit $3) r"               \
+	" join cxsig.event e on e.event_id operator(pg_catalog.=) r.event_id"                     \
+	" and e.recorded_at operator(pg_catalog.=) r.recorded_at"                                 \
 	" order by r.lane, r.position"
 #define N_COLUMNS 6
 
 typedef struct RetryRow
 {
-	uint64		lane;
-	int64		position;
-	bool		forced;
-	int			attempt;
-	int			strikes;
-	bool		held;
+	uint64 lane;
+	int64 position;
+	bool forced;
+	int attempt;
+	int strikes;
+	bool held;
 	CxsigEventRef *ref;
 } RetryRow;
 
@@ -47,12 +47,12 @@ typedef struct RetryRow
 typedef struct RetryLoad
 {
 	CxsigDestination *destination;
-	CxsigLane  *lanes[LANES_AT_ONCE];
-	int			n_lanes;
-	int			per_lane;
-	MemoryContext context;		/* of the rows, not of their events */
-	RetryRow   *rows;
-	int			n_rows;
+	CxsigLane *lanes[LANES_AT_ONCE];
+	int n_lanes;
+	int per_lane;
+	MemoryContext context; /* of the rows, not of their events */
+	RetryRow *rows;
+	int n_rows;
 } RetryLoad;
 
 /* Plan, kept for the life of the process; and where events read back live. */
@@ -67,9 +67,9 @@ static void retry_restore_lane(RetryLoad *load, CxsigLane *lane);
 bool
 cxsig_retry_load(CxsigDestination *destination, bool *gone)
 {
-	RetryLoad	load;
+	RetryLoad load;
 	CxsigGuarded result;
-	int			i;
+	int i;
 
 	Assert(cxsig_receipt_pending() == 0);
 	memset(&load, 0, sizeof(load));
@@ -81,8 +81,8 @@ cxsig_retry_load(CxsigDestination *destination, bool *gone)
 	if (event_context == NULL)
 		event_context = AllocSetContextCreate(TopMemoryContext, "cxsig events read back",
 											  ALLOCSET_DEFAULT_SIZES);
-	load.context = AllocSetContextCreate(CurrentMemoryContext, "cxsig retry load",
-										 ALLOCSET_DEFAULT_SIZES);
+	load.context =
+		AllocSetContextCreate(CurrentMemoryContext, "cxsig retry load", ALLOCSET_DEFAULT_SIZES);
 	result = cxsig_guarded_run("cxsig: reading back retries", retry_read, &load);
 	*gone = result == CXSIG_GONE_EXTENSION;
 	if (result == CXSIG_DONE)
@@ -98,12 +98,12 @@ cxsig_retry_load(CxsigDestination *destination, bool *gone)
 static void
 retry_choose(RetryLoad *load)
 {
-	int			room = cxsig_destination_room(load->destination);
-	dlist_iter	iter;
+	int room = cxsig_destination_room(load->destination);
+	dlist_iter iter;
 
-	dlist_foreach(iter, &load->destination->loading)
+	dlist_foreach (iter, &load->destination->loading)
 	{
-		CxsigLane  *lane = dlist_container(CxsigLane, node, iter.cur);
+		CxsigLane *lane = dlist_container(CxsigLane, node, iter.cur);
 
 		if (room <= 0 || load->n_lanes == LANES_AT_ONCE)
 			return;
@@ -115,16 +115,16 @@ retry_choose(RetryLoad *load)
 static void
 retry_read(void *arg)
 {
-	RetryLoad  *load = arg;
-	Datum		keys[LANES_AT_ONCE];
-	Datum		arguments[3];
-	uint64		i;
-	int			code;
+	RetryLoad *load = arg;
+	Datum keys[LANES_AT_ONCE];
+	Datum arguments[3];
+	uint64 i;
+	int code;
 
 	if (load_plan == NULL)
 	{
-		Oid			types[] = {INT4OID, INT8ARRAYOID, INT8OID};
-		SPIPlanPtr	plan = SPI_prepare(SQL_LOAD, lengthof(types), types);
+		Oid types[] = {INT4OID, INT8ARRAYOID, INT8OID};
+		SPIPlanPtr plan = SPI_prepare(SQL_LOAD, lengthof(types), types);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "could not prepare the retry statement: %s",
@@ -140,8 +140,7 @@ retry_read(void *arg)
 	code = SPI_execute_plan(load_plan, arguments, NULL, true, 0);
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "could not read back retries: %s", SPI_result_code_string(code));
-	load->rows = MemoryContextAlloc(load->context,
-									Max(SPI_processed, 1) * sizeof(RetryRow));
+	load->rows = MemoryContextAlloc(load->context, Max(SPI_processed, 1) * sizeof(RetryRow));
 	for (i = 0; i < SPI_processed; i++)
 		retry_read_row(load, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 }
@@ -149,9 +148,9 @@ retry_read(void *arg)
 static void
 retry_read_row(RetryLoad *load, HeapTuple tuple, TupleDesc desc)
 {
-	RetryRow   *row = &load->rows[load->n_rows];
+	RetryRow *row = &load->rows[load->n_rows];
 	MemoryContext old = MemoryContextSwitchTo(event_context);
-	bool		isnull;
+	bool isnull;
 
 	row->lane = (uint64) DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
 	row->position = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
@@ -168,12 +167,12 @@ retry_read_row(RetryLoad *load, HeapTuple tuple, TupleDesc desc)
 static void
 retry_restore_lane(RetryLoad *load, CxsigLane *lane)
 {
-	int			n = 0;
-	int			i;
+	int n = 0;
+	int i;
 
 	for (i = 0; i < load->n_rows; i++)
 	{
-		RetryRow   *row = &load->rows[i];
+		RetryRow *row = &load->rows[i];
 
 		if (row->lane != lane->key)
 			continue;

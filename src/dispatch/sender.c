@@ -65,7 +65,7 @@ cxsig_sender_forget_connections(void)
 void
 cxsig_sender_start(CxsigDestination *destination, TimestampTz now)
 {
-	int			n = cxsig_breaker_allows(destination, now);
+	int n = cxsig_breaker_allows(destination, now);
 
 	while (n-- > 0 && !dlist_is_empty(&destination->ready))
 		sender_send(destination, dlist_head_element(CxsigLane, node, &destination->ready), now);
@@ -74,7 +74,7 @@ cxsig_sender_start(CxsigDestination *destination, TimestampTz now)
 static void
 sender_send(CxsigDestination *destination, CxsigLane *lane, TimestampTz now)
 {
-	CxsigItem  *item = cxsig_lane_head(lane);
+	CxsigItem *item = cxsig_lane_head(lane);
 	CxsigRequest request;
 	CxsigAttempt attempt;
 	MemoryContext old = MemoryContextSwitchTo(scratch);
@@ -103,7 +103,7 @@ cxsig_sender_abort(CxsigDestination *destination)
 static void
 lane_abort(CxsigLane *lane)
 {
-	CxsigItem  *item = cxsig_lane_head(lane);
+	CxsigItem *item = cxsig_lane_head(lane);
 
 	if (lane->state != CXSIG_LANE_SENDING)
 		return;
@@ -117,7 +117,7 @@ int
 cxsig_sender_drive(void)
 {
 	CxsigHttpCall *call;
-	int			n = 0;
+	int n = 0;
 
 	cxsig_http_drive(http);
 	while ((call = cxsig_http_next_done(http)) != NULL)
@@ -131,7 +131,7 @@ cxsig_sender_drive(void)
 static void
 sender_finish(CxsigHttpCall *call)
 {
-	CxsigItem  *item = call->owner;
+	CxsigItem *item = call->owner;
 	CxsigDestination *destination = item->destination;
 	CxsigResult result;
 	CxsigAttempt attempt;
@@ -149,7 +149,8 @@ sender_finish(CxsigHttpCall *call)
 	item->call = NULL;
 	destination->in_flight--;
 	pg_atomic_fetch_add_u64(result.outcome == CXSIG_DELIVERED ? &cxsig_slot->figures.delivered
-															  : &cxsig_slot->figures.failed, 1);
+															  : &cxsig_slot->figures.failed,
+							1);
 	cxsig_outcome_apply(item, &result, finished_at);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);

@@ -11,14 +11,14 @@
 extern void cxsig_sender_init(void);
 
 /* The descriptor to wait on, and the ms until the engine wants to be driven (-1: never). */
-extern int	cxsig_sender_fd(void);
+extern int cxsig_sender_fd(void);
 extern long cxsig_sender_timeout_ms(void);
 
 /* Start requests for ready lanes, as many as the destination may have in flight. */
 extern void cxsig_sender_start(CxsigDestination *destination, TimestampTz now);
 
 /* Move transfers on and apply what has come back; how many answers there were. */
-extern int	cxsig_sender_drive(void);
+extern int cxsig_sender_drive(void);
 
 /* Give up what a destination has in flight: its events are as if they had not been sent. */
 extern void cxsig_sender_abort(CxsigDestination *destination);
@@ -26,6 +26,6 @@ extern void cxsig_sender_abort(CxsigDestination *destination);
 /* Close idle connections: the allowed networks may have changed. */
 extern void cxsig_sender_forget_connections(void);
 
-extern int	cxsig_sender_in_flight(void);
+extern int cxsig_sender_in_flight(void);
 
 #endif

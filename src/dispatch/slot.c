@@ -13,15 +13,15 @@
 /* An exit sooner than this after the start counts as quick: the launcher then backs off. */
 #define QUICK_EXIT_MS 5000
 
-CxsigSlot  *cxsig_slot = NULL;
+CxsigSlot *cxsig_slot = NULL;
 
 static void slot_detach(int code, Datum arg);
 
 bool
 cxsig_slot_attach(int index, uint32 generation)
 {
-	CxsigSlot  *slot = &cxsig_shared->slots[index];
-	bool		mine;
+	CxsigSlot *slot = &cxsig_shared->slots[index];
+	bool mine;
 
 	LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
 	mine = slot->generation == generation && slot->state == CXSIG_SLOT_STARTING;

@@ -22,7 +22,7 @@ PG_FUNCTION_INFO_V1(cxsig_wait_until_idle);
 static void slot_row(ReturnSetInfo *result, const CxsigSlot *slot);
 static const char *slot_state_name(CxsigSlotState state);
 static void launcher_row(ReturnSetInfo *result);
-static int	barrier_ask(uint64 *requests);
+static int barrier_ask(uint64 *requests);
 static bool barrier_reached(const uint64 *requests);
 
 CXSIG_DEFINE_WAIT_EVENT(idle_wait_event, "CxsigWaitUntilIdle")
@@ -35,7 +35,7 @@ Datum
 cxsig_worker_slots(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	int			i;
+	int i;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (cxsig_shared == NULL)
@@ -43,7 +43,7 @@ cxsig_worker_slots(PG_FUNCTION_ARGS)
 	launcher_row(result);
 	for (i = 0; i < cxsig_shared->n_slots; i++)
 	{
-		CxsigSlot	copy;
+		CxsigSlot copy;
 
 		LWLockAcquire(cxsig_shared->lock, LW_SHARED);
 		copy = cxsig_shared->slots[i];
@@ -57,9 +57,9 @@ cxsig_worker_slots(PG_FUNCTION_ARGS)
 static void
 launcher_row(ReturnSetInfo *result)
 {
-	Datum		values[SLOT_COLUMNS] = {0};
-	bool		nulls[SLOT_COLUMNS];
-	int			pid;
+	Datum values[SLOT_COLUMNS] = {0};
+	bool nulls[SLOT_COLUMNS];
+	int pid;
 
 	LWLockAcquire(cxsig_shared->lock, LW_SHARED);
 	pid = cxsig_shared->launcher_pid;
@@ -77,9 +77,9 @@ static void
 slot_row(ReturnSetInfo *result, const CxsigSlot *slot)
 {
 	CxsigSlotFigures *figures = &((CxsigSlot *) slot)->figures;
-	Datum		values[SLOT_COLUMNS];
-	bool		nulls[SLOT_COLUMNS] = {false};
-	int			i = 0;
+	Datum values[SLOT_COLUMNS];
+	bool nulls[SLOT_COLUMNS] = {false};
+	int i = 0;
 
 	values[i++] = CStringGetTextDatum("dispatcher");
 	nulls[i] = slot->pid == 0;
@@ -129,14 +129,13 @@ slot_state_name(CxsigSlotState state)
 Datum
 cxsig_wait_until_idle(PG_FUNCTION_ARGS)
 {
-	Interval   *timeout = PG_GETARG_INTERVAL_P(0);
+	Interval *timeout = PG_GETARG_INTERVAL_P(0);
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-															  TimestampTzGetDatum(now),
-															  IntervalPGetDatum(timeout)));
-	uint64	   *requests;
-	bool		asked = false;
-	bool		done = false;
+	TimestampTz end = DatumGetTimestampTz(DirectFunctionCall2(
+		timestamptz_pl_interval, TimestampTzGetDatum(now), IntervalPGetDatum(timeout)));
+	uint64 *requests;
+	bool asked = false;
+	bool done = false;
 
 	cxsig_shared_require("wait_until_idle()");
 	requests = palloc0(cxsig_shared->n_slots * sizeof(uint64));
@@ -155,11 +154,11 @@ cxsig_wait_until_idle(PG_FUNCTION_ARGS)
 	}
 	ConditionVariableCancelSleep();
 	if (!asked)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no cxsig dispatcher runs in database \"%s\"",
-						get_database_name(MyDatabaseId)),
-				 errhint("See cxsig.worker_status, \"cxsig.databases\" and the server log.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("no cxsig dispatcher runs in database \"%s\"", get_database_name(MyDatabaseId)),
+			 errhint("See cxsig.worker_status, \"cxsig.databases\" and the server log.")));
 	PG_RETURN_BOOL(done);
 }
 
@@ -167,12 +166,12 @@ cxsig_wait_until_idle(PG_FUNCTION_ARGS)
 static int
 barrier_ask(uint64 *requests)
 {
-	int			n = 0;
-	int			i;
+	int n = 0;
+	int i;
 
 	for (i = 0; i < cxsig_shared->n_slots; i++)
 	{
-		CxsigSlot  *slot = &cxsig_shared->slots[i];
+		CxsigSlot *slot = &cxsig_shared->slots[i];
 
 		if (slot->database != MyDatabaseId || slot->state != CXSIG_SLOT_RUNNING)
 			continue;
@@ -187,7 +186,7 @@ barrier_ask(uint64 *requests)
 static bool
 barrier_reached(const uint64 *requests)
 {
-	int			i;
+	int i;
 
 	for (i = 0; i < cxsig_shared->n_slots; i++)
 		if (pg_atomic_read_u64(&cxsig_shared->slots[i].sync_done) < requests[i])

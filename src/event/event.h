@@ -20,55 +20,55 @@
  * The select list that cxsig_event_read understands, of the table or alias e. Everything that is
  * not a timestamp, uuid, number or boolean is text, so that one detoasted copy is all it takes.
  */
-#define CXSIG_EVENT_COLUMNS                                                                        \
-	"e.event_id, e.event_type::pg_catalog.text, e.schema_version, e.occurred_at, e.recorded_at, "  \
-	"e.source_system::pg_catalog.text, e.ticket_id::pg_catalog.text, "                             \
-	"e.account_id::pg_catalog.text, e.version, e.idempotency_key::pg_catalog.text, "               \
-	"e.sentiment::pg_catalog.text, e.sentiment_start::pg_catalog.text, "                           \
-	"e.sentiment_end::pg_catalog.text, e.churn_risk::pg_catalog.text, "                            \
-	"e.churn_score::pg_catalog.float8, e.effort::pg_catalog.text, "                                \
-	"e.effort_score::pg_catalog.float8, e.confidence::pg_catalog.float8, e.model, "                \
-	"e.canonical_tag, e.driver, pg_catalog.array_to_json(e.raw_tags)::pg_catalog.text, "           \
-	"e.custom_metrics::pg_catalog.text, e.evidence_url::pg_catalog.text, "                         \
-	"pg_catalog.array_to_json(e.quotes)::pg_catalog.text, e.account::pg_catalog.text, "            \
+#define CXSIG_EVENT_COLUMNS                                                                       \
+	"e.event_id, e.event_type::pg_catalog.text, e.schema_version, e.occurred_at, e.recorded_at, " \
+	"e.source_system::pg_catalog.text, e.ticket_id::pg_catalog.text, "                            \
+	"e.account_id::pg_catalog.text, e.version, e.idempotency_key::pg_catalog.text, "              \
+	"e.sentiment::pg_catalog.text, e.sentiment_start::pg_catalog.text, "                          \
+	"e.sentiment_end::pg_catalog.text, e.churn_risk::pg_catalog.text, "                           \
+	"e.churn_score::pg_catalog.float8, e.effort::pg_catalog.text, "                               \
+	"e.effort_score::pg_catalog.float8, e.confidence::pg_catalog.float8, e.model, "               \
+	"e.canonical_tag, e.driver, pg_catalog.array_to_json(e.raw_tags)::pg_catalog.text, "          \
+	"e.custom_metrics::pg_catalog.text, e.evidence_url::pg_catalog.text, "                        \
+	"pg_catalog.array_to_json(e.quotes)::pg_catalog.text, e.account::pg_catalog.text, "           \
 	"e.corrects, e.traceparent, e.tracestate, e.backfill, e.stale"
 #define CXSIG_EVENT_NCOLUMNS 31
 
 /* A canonical event. Strings are NUL-terminated, NULL where the column is null. */
 typedef struct CxsigEvent
 {
-	pg_uuid_t	event_id;
-	char	   *event_type;
-	int			schema_version;
+	pg_uuid_t event_id;
+	char *event_type;
+	int schema_version;
 	TimestampTz occurred_at;
 	TimestampTz recorded_at;
-	char	   *source_system;
-	char	   *ticket_id;
-	char	   *account_id;
-	int64		version;
-	char	   *idempotency_key;
-	char	   *sentiment;
-	char	   *sentiment_start;
-	char	   *sentiment_end;
-	char	   *churn_risk;
-	double		churn_score; /* NaN where null */
-	char	   *effort;
-	double		effort_score; /* NaN where null */
-	double		confidence;	  /* NaN where null */
-	char	   *model;
-	char	   *canonical_tag;
-	char	   *driver;
-	char	   *raw_tags;		/* JSON array text */
-	char	   *custom_metrics; /* JSON object text */
-	char	   *evidence_url;
-	char	   *quotes;	 /* JSON array text */
-	char	   *account; /* JSON object text */
-	bool		has_corrects;
-	pg_uuid_t	corrects;
-	char	   *traceparent;
-	char	   *tracestate;
-	bool		backfill;
-	bool		stale;
+	char *source_system;
+	char *ticket_id;
+	char *account_id;
+	int64 version;
+	char *idempotency_key;
+	char *sentiment;
+	char *sentiment_start;
+	char *sentiment_end;
+	char *churn_risk;
+	double churn_score; /* NaN where null */
+	char *effort;
+	double effort_score; /* NaN where null */
+	double confidence;	 /* NaN where null */
+	char *model;
+	char *canonical_tag;
+	char *driver;
+	char *raw_tags;		  /* JSON array text */
+	char *custom_metrics; /* JSON object text */
+	char *evidence_url;
+	char *quotes;  /* JSON array text */
+	char *account; /* JSON object text */
+	bool has_corrects;
+	pg_uuid_t corrects;
+	char *traceparent;
+	char *tracestate;
+	bool backfill;
+	bool stale;
 } CxsigEvent;
 
 typedef enum CxsigProjection

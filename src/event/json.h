@@ -14,7 +14,7 @@
 typedef struct CxsigJsonSpan
 {
 	const char *start;
-	size_t		len;
+	size_t len;
 } CxsigJsonSpan;
 
 /* Append a string with its quotes: the same bytes as escape_json() makes, only faster. */

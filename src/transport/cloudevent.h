@@ -16,11 +16,11 @@ typedef struct CxsigCloudEvent
 	const char *id;
 	const char *source;
 	const char *type;
-	const char *time;			/* RFC 3339 */
-	const char *subject;		/* the ticket; the partition key too. May be missing */
-	const char *sequence;		/* sorts as text. May be missing */
-	const char *traceparent;	/* what the event itself was recorded with. May be missing */
-	const char *tracestate;		/* May be missing */
+	const char *time;		 /* RFC 3339 */
+	const char *subject;	 /* the ticket; the partition key too. May be missing */
+	const char *sequence;	 /* sorts as text. May be missing */
+	const char *traceparent; /* what the event itself was recorded with. May be missing */
+	const char *tracestate;	 /* May be missing */
 } CxsigCloudEvent;
 
 /* Headers that one event makes at most. */
@@ -33,6 +33,6 @@ extern void cxsig_cloudevent_append_start(const CxsigCloudEvent *event, StringIn
  * Write the attributes as headers; returns how many. Values that need escaping are palloc'd in the
  * current context, the others are the event's own.
  */
-extern int	cxsig_cloudevent_write_headers(const CxsigCloudEvent *event, CxsigHeader *headers);
+extern int cxsig_cloudevent_write_headers(const CxsigCloudEvent *event, CxsigHeader *headers);
 
 #endif

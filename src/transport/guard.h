@@ -17,6 +17,9 @@
 
 #include <sys/socket.h>
 
+/* Define cxsig.allowed_networks; called once from _PG_init. */
+extern void cxsig_guard_define_setting(void);
+
 /* Check hook body for the setting: false and GUC_check_errdetail where it does not parse. */
 extern bool cxsig_guard_check(const char *networks);
 

@@ -17,15 +17,15 @@ typedef struct CxsigHttp CxsigHttp;
 
 typedef struct CxsigHttpLimits
 {
-	int			connect_timeout_ms;
-	int			total_timeout_ms;
+	int connect_timeout_ms;
+	int total_timeout_ms;
 } CxsigHttpLimits;
 
 /* A request under way or done. The caller owns `owner`; the engine owns the rest. */
 typedef struct CxsigHttpCall
 {
-	void	   *owner;
-	CxsigResponse response;		/* valid once the call is done */
+	void *owner;
+	CxsigResponse response; /* valid once the call is done */
 } CxsigHttpCall;
 
 /*
@@ -39,7 +39,7 @@ extern CxsigHttp *cxsig_http_create(int max_connections);
 extern void cxsig_http_destroy(CxsigHttp *http);
 
 /* The descriptor to wait on for readable, and the ms until a timer is due (-1: none). */
-extern int	cxsig_http_fd(CxsigHttp *http);
+extern int cxsig_http_fd(CxsigHttp *http);
 extern long cxsig_http_timeout_ms(CxsigHttp *http);
 
 /*
@@ -59,7 +59,7 @@ extern CxsigHttpCall *cxsig_http_next_done(CxsigHttp *http);
 extern void cxsig_http_release(CxsigHttp *http, CxsigHttpCall *call);
 
 /* How many are under way. */
-extern int	cxsig_http_running(CxsigHttp *http);
+extern int cxsig_http_running(CxsigHttp *http);
 
 /*
  * Cut every connection, idle or not, that leads where cxsig.allowed_networks does not allow any

@@ -19,15 +19,15 @@
 
 typedef struct CxsigAnswer
 {
-	char	   *headers;		/* "name: value" lines of the last header block, each NUL-terminated */
-	size_t		headers_len;
-	size_t		headers_size;
-	char	   *body;			/* NUL-terminated once anything is in it */
-	size_t		body_len;
-	size_t		body_size;
-	size_t		body_seen;		/* bytes that came, kept or not */
-	bool		truncated;		/* more came than was kept */
-	bool		over_limit;		/* the transfer was stopped at CXSIG_BODY_LIMIT */
+	char *headers; /* "name: value" lines of the last header block, each NUL-terminated */
+	size_t headers_len;
+	size_t headers_size;
+	char *body; /* NUL-terminated once anything is in it */
+	size_t body_len;
+	size_t body_size;
+	size_t body_seen; /* bytes that came, kept or not */
+	bool truncated;	  /* more came than was kept */
+	bool over_limit;  /* the transfer was stopped at CXSIG_BODY_LIMIT */
 } CxsigAnswer;
 
 /* Forget what it holds, but keep moderate buffers for the next answer. */

@@ -16,33 +16,33 @@
 
 typedef enum CxsigCallState
 {
-	CXSIG_CALL_IDLE,			/* in the engine's stock */
-	CXSIG_CALL_RUNNING,			/* in the multi handle */
-	CXSIG_CALL_DONE,			/* waits for cxsig_http_next_done */
-	CXSIG_CALL_TAKEN			/* handed out by it */
+	CXSIG_CALL_IDLE,	/* in the engine's stock */
+	CXSIG_CALL_RUNNING, /* in the multi handle */
+	CXSIG_CALL_DONE,	/* waits for cxsig_http_next_done */
+	CXSIG_CALL_TAKEN	/* handed out by it */
 } CxsigCallState;
 
 typedef struct CxsigCall
 {
-	CxsigHttpCall public;		/* first: what the caller holds */
-	dlist_node	node;			/* in the engine's list for its state */
+	CxsigHttpCall public; /* first: what the caller holds */
+	dlist_node node;	  /* in the engine's list for its state */
 	CxsigCallState state;
 	CxsigSockets *sockets;
-	CURL	   *easy;
+	CURL *easy;
 
 	/* the request; buffers are kept from one to the next */
-	char	   *text;			/* URL, header lines, body, one after the other */
-	size_t		text_size;
-	struct curl_slist *lines;	/* the header list, made in place: n_lines nodes */
-	int			n_lines;
-	bool		custom_method;	/* CURLOPT_CUSTOMREQUEST is set */
-	CxsigHttpLimits limits;		/* as the handle has them */
+	char *text; /* URL, header lines, body, one after the other */
+	size_t text_size;
+	struct curl_slist *lines; /* the header list, made in place: n_lines nodes */
+	int n_lines;
+	bool custom_method;		/* CURLOPT_CUSTOMREQUEST is set */
+	CxsigHttpLimits limits; /* as the handle has them */
 
 	/* what came back */
 	CxsigAnswer answer;
-	char		refused[128];	/* why no socket was opened, "" where none was refused */
-	char		curl_error[CURL_ERROR_SIZE];
-	char		error[512];
+	char refused[128]; /* why no socket was opened, "" where none was refused */
+	char curl_error[CURL_ERROR_SIZE];
+	char error[512];
 } CxsigCall;
 
 /* A call with its handle, every option that never changes set; NULL where memory is out. */

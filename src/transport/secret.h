@@ -12,7 +12,7 @@
  * returned. Those in files have no value yet. Call connected to SPI with an active snapshot, with
  * the right to read cxsig.secret (the worker, or a security definer function).
  */
-extern int	cxsig_secrets_read(int destination_id, CxsigSecret **secrets);
+extern int cxsig_secrets_read(int destination_id, CxsigSecret **secrets);
 
 /*
  * Read the values that are in files, in the current context. ERROR where a file cannot be read, or

@@ -34,8 +34,8 @@ cxsig_hide_query(PG_FUNCTION_ARGS)
 Datum
 cxsig_check_secret(PG_FUNCTION_ARGS)
 {
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *value = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *value = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
 	if (strcmp(name, "signing") == 0)
 		cxsig_sign_add_key(cxsig_sign_create(), value, DT_NOEND, "the signing secret");

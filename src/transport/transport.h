@@ -26,16 +26,16 @@ typedef enum CxsigOutcome
 /* A secret of a destination. Transports look at name, value and expires_at: see secret.h for file. */
 typedef struct CxsigSecret
 {
-	char	   *name;
-	char	   *value;
-	char	   *file;			/* or NULL */
+	char *name;
+	char *value;
+	char *file;				/* or NULL */
 	TimestampTz expires_at; /* DT_NOEND for never */
 } CxsigSecret;
 
 typedef struct CxsigHeader
 {
-	char	   *name;
-	char	   *value;
+	char *name;
+	char *value;
 } CxsigHeader;
 
 /*
@@ -47,21 +47,21 @@ typedef struct CxsigRequest
 	const char *method; /* "POST", "PATCH", ... */
 	const char *url;
 	CxsigHeader *headers;
-	int			n_headers;
+	int n_headers;
 	StringInfoData body;
 } CxsigRequest;
 
 /* What came back. Bodies are capped; strings live as long as the call does. */
 typedef struct CxsigResponse
 {
-	int			status;			   /* 0 where there was no HTTP answer */
-	int64		retry_after_ms;	   /* -1 where there was none; seconds and HTTP-date both read */
-	const char *body;			   /* NUL-terminated, at most CXSIG_BODY_CAP bytes */
-	size_t		body_len;
-	bool		body_truncated;
-	const char *error;			   /* "" or why there is no answer, for people: which phase, what;
+	int status;			  /* 0 where there was no HTTP answer */
+	int64 retry_after_ms; /* -1 where there was none; seconds and HTTP-date both read */
+	const char *body;	  /* NUL-terminated, at most CXSIG_BODY_CAP bytes */
+	size_t body_len;
+	bool body_truncated;
+	const char *error; /* "" or why there is no answer, for people: which phase, what;
 									* with a status: the answer broke off after its headers */
-	const char *(*header) (const struct CxsigResponse *response, const char *name);	/* or NULL */
+	const char *(*header)(const struct CxsigResponse *response, const char *name); /* or NULL */
 	TimestampTz sent_at;
 	TimestampTz finished_at;
 } CxsigResponse;
@@ -70,17 +70,17 @@ typedef struct CxsigResponse
 typedef struct CxsigResult
 {
 	CxsigOutcome outcome;
-	int			status;			/* HTTP status, 0 for none */
-	int64		retry_after_ms; /* -1 for none; holds the whole destination */
-	char		remote_id[128];
-	char		detail[512];	/* the remote's words or the error, cut short, valid UTF-8 */
+	int status;			  /* HTTP status, 0 for none */
+	int64 retry_after_ms; /* -1 for none; holds the whole destination */
+	char remote_id[128];
+	char detail[512]; /* the remote's words or the error, cut short, valid UTF-8 */
 } CxsigResult;
 
 /* One attempt at one event, as a transport sees it. */
 typedef struct CxsigAttempt
 {
 	const CxsigEvent *event;
-	int			attempt;		/* 1 for the first */
+	int attempt; /* 1 for the first */
 	TimestampTz at;
 } CxsigAttempt;
 
@@ -100,19 +100,19 @@ typedef struct CxsigTransportOps
 	 * only the config. Of several secrets of one name the newest comes first; they are copied, and
 	 * their expiry is looked at with each request. view is kept, not copied.
 	 */
-	CxsigTransport *(*prepare) (Jsonb *config, const CxsigSecret *secrets, int n_secrets,
-								const CxsigView *view, const char *destination_name);
+	CxsigTransport *(*prepare)(Jsonb *config, const CxsigSecret *secrets, int n_secrets,
+							   const CxsigView *view, const char *destination_name);
 
 	/* Build the request for n attempts (1 unless the transport batches). */
-	void		(*build) (CxsigTransport *transport, const CxsigAttempt *attempts, int n,
-						  CxsigRequest *request);
+	void (*build)(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
+				  CxsigRequest *request);
 
 	/* Build a ping: a request that changes nothing at the receiver. */
-	void		(*build_ping) (CxsigTransport *transport, CxsigRequest *request);
+	void (*build_ping)(CxsigTransport *transport, CxsigRequest *request);
 
 	/* Read the answer into results[0..n-1]. */
-	void		(*read) (CxsigTransport *transport, const CxsigAttempt *attempts, int n,
-						 const CxsigResponse *response, CxsigResult *results);
+	void (*read)(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
+				 const CxsigResponse *response, CxsigResult *results);
 } CxsigTransportOps;
 
 /* The transport of that name; ERROR naming the ones there are otherwise. */

@@ -33,20 +33,20 @@ typedef enum CxsigKeyStyle
 /* A header of the config: a value, or the name of the secret that is the value. */
 typedef struct CxsigWebhookHeader
 {
-	char	   *name;
-	char	   *value;
-	char	   *secret;
+	char *name;
+	char *value;
+	char *secret;
 } CxsigWebhookHeader;
 
 typedef struct CxsigWebhookConfig
 {
-	const char *destination;	/* for messages */
-	char	   *url;
+	const char *destination; /* for messages */
+	char *url;
 	CxsigWebhookFormat format;
-	char	   *ce_source;		/* NULL: the default */
+	char *ce_source; /* NULL: the default */
 	CxsigKeyStyle key_style;
 	CxsigWebhookHeader headers[CXSIG_WEBHOOK_MAX_HEADERS];
-	int			n_headers;
+	int n_headers;
 } CxsigWebhookConfig;
 
 /*

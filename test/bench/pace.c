@@ -40,13 +40,14 @@ fail(PGconn *connection)
 int
 main(int argc, char **argv)
 {
-	const char *sql = "select event_id from cxsig.ingest(jsonb_build_object('ticket_id', $1::text,"
-					  " 'occurred_at', clock_timestamp(), 'source_system', 'pace', 'sentiment', 'negative',"
-					  " 'churn_risk', 'high', 'evidence_url', 'https://help.example.com/t/' || $1))";
-	PGconn	   *connection;
-	int64_t		start;
-	int			rate;
-	int			count;
+	const char *sql =
+		"select event_id from cxsig.ingest(jsonb_build_object('ticket_id', $1::text,"
+		" 'occurred_at', clock_timestamp(), 'source_system', 'pace', 'sentiment', 'negative',"
+		" 'churn_risk', 'high', 'evidence_url', 'https://help.example.com/t/' || $1))";
+	PGconn *connection;
+	int64_t start;
+	int rate;
+	int count;
 
 	if (argc != 4)
 	{
@@ -62,10 +63,10 @@ main(int argc, char **argv)
 	start = now_us() + 100000;
 	for (int i = 0; i < count; i++)
 	{
-		char		ticket[32];
+		char ticket[32];
 		const char *values[] = {ticket};
-		int64_t		before;
-		PGresult   *result;
+		int64_t before;
+		PGresult *result;
 
 		snprintf(ticket, sizeof(ticket), "pace-%d", i % 100);
 		sleep_until(start + (int64_t) i * 1000000 / rate);
@@ -73,7 +74,8 @@ main(int argc, char **argv)
 		result = PQexecPrepared(connection, "ingest", 1, values, NULL, NULL, 0);
 		if (PQresultStatus(result) != PGRES_TUPLES_OK)
 			fail(connection);
-		printf("%s %lld %lld\n", PQgetvalue(result, 0, 0), (long long) before, (long long) now_us());
+		printf("%s %lld %lld\n", PQgetvalue(result, 0, 0), (long long) before,
+			   (long long) now_us());
 		PQclear(result);
 	}
 	PQfinish(connection);

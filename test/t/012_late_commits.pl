@@ -13,17 +13,23 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $sink = CxsigTest::Sink->start;
-my $node = cxsig_node('late', conf => "cxsig.poll_interval = 10ms\nautovacuum_naptime = 1s\n");
-destination($node, 'hook', $sink->url('hook'), options => { concurrency => 64 });
+my $node = cxsig_node( 'late',
+	conf => "cxsig.poll_interval = 10ms\nautovacuum_naptime = 1s\n" );
+destination( $node, 'hook', $sink->url('hook'),
+	options => { concurrency => 64 } );
 
 sub call
 {
 	my ($ticket) = @_;
-	return 'select cxsig.ingest(' . literal(signal(ticket => $ticket)) . ')';
+	return
+	  'select cxsig.ingest(' . literal( signal( ticket => $ticket ) ) . ')';
 }
 
 my %open = map { $_ => session($node) } qw(first whole bulk aborted);
-for my $name (qw(first whole aborted)) { $open{$name}->query_safe('begin; ' . call($name)); }
+for my $name (qw(first whole aborted))
+{
+	$open{$name}->query_safe( 'begin; ' . call($name) );
+}
 $open{bulk}->query_safe(<<'SQL');
 begin;
 select count(*) from generate_series(0, 4) b, lateral cxsig.ingest_batch((select jsonb_agg(jsonb_build_object(
@@ -34,7 +40,7 @@ SQL
 # Short writers beside them. A third of the transactions dawdle with their position drawn, some in
 # a savepoint that is rolled back, some abort, some are prepared.
 my $script = $node->basedir . '/writer.sql';
-append_to_file($script, <<'SQL');
+append_to_file( $script, <<'SQL');
 \set kind random(1, 12)
 \set ticket random(1, 100000)
 begin;
@@ -60,34 +66,55 @@ commit;
 \endif
 SQL
 my $seconds = $ENV{CXSIG_LATE_SECONDS} || 10;
-$node->command_ok([ 'pgbench', '-n', '-c', '10', '-j', '2', '-T', $seconds, '-f', $script,
-		'-h', $node->host, '-p', $node->port, 'postgres' ],
-	"late commits: $seconds s of writers that dawdle, abort, prepare and roll back to savepoints");
+$node->command_ok(
+	[   'pgbench', '-n',        '-c', '10',
+		'-j',      '2',         '-T', $seconds,
+		'-f',      $script,     '-h', $node->host,
+		'-p',      $node->port, 'postgres' ],
+	"late commits: $seconds s of writers that dawdle, abort, prepare and roll back to savepoints"
+);
 
 subtest 'long transaction: it delays nobody' => sub {
-	my $n = $node->safe_psql('postgres', 'select count(*) from cxsig.event');
-	cmp_ok($n, '>', 500, "$n events committed beside four open transactions");
-	ok($sink->wait_ok('hook', $n), 'and all of them arrive while those are still open');
-	is($sink->stats('hook')->{distinct_ok}, $n, 'and nothing of the open ones');
-	isnt($node->safe_psql('postgres', "select in_doubt from cxsig.consumer_lag"), 0, 'which are in doubt');
+	my $n =
+	  $node->safe_psql( 'postgres', 'select count(*) from cxsig.event' );
+	cmp_ok( $n, '>', 500,
+		"$n events committed beside four open transactions" );
+	ok( $sink->wait_ok( 'hook', $n ),
+		'and all of them arrive while those are still open' );
+	is( $sink->stats('hook')->{distinct_ok},
+		$n, 'and nothing of the open ones' );
+	isnt(
+		$node->safe_psql(
+			'postgres', "select in_doubt from cxsig.consumer_lag" ),
+		0,
+		'which are in doubt' );
 };
 
-subtest 'late commits: the 50,000 rows, and who drew first and commits last' => sub {
-	my $n = $node->safe_psql('postgres', 'select count(*) from cxsig.event');
+subtest
+  'late commits: the 50,000 rows, and who drew first and commits last' =>
+  sub {
+	my $n =
+	  $node->safe_psql( 'postgres', 'select count(*) from cxsig.event' );
 	$open{bulk}->query_safe('commit');
 	$open{aborted}->query_safe('rollback');
-	load_signals($node, tickets => 50, prefix => 'after');
-	ok($sink->wait_ok('hook', $n + 50_050, 120), 'the 50,000 arrive, and what came after');
+	load_signals( $node, tickets => 50, prefix => 'after' );
+	ok( $sink->wait_ok( 'hook', $n + 50_050, 120 ),
+		'the 50,000 arrive, and what came after' );
 	$open{first}->query_safe('commit');
-	ok($sink->wait_ok('hook', $n + 50_051), 'the one that drew the first position of all');
-	is($sink->missing('hook', event_ids($node, "ticket_id = 'first'"))->{missing}, 0, 'that one');
+	ok( $sink->wait_ok( 'hook', $n + 50_051 ),
+		'the one that drew the first position of all' );
+	is( $sink->missing( 'hook', event_ids( $node, "ticket_id = 'first'" ) )
+		  ->{missing},
+		0,
+		'that one' );
 	$open{whole}->query_safe('commit');
-};
+  };
 
-ok(idle($node, 120), 'late commits: then all is done');
-all_arrived($node, $sink, 'hook', 'late commits');
-is($sink->stats('hook')->{repeats}, 0, 'late commits: nothing twice');
-is($sink->stats('hook')->{order_violations}, 0, 'late commits: in order per ticket');
+ok( idle( $node, 120 ), 'late commits: then all is done' );
+all_arrived( $node, $sink, 'hook', 'late commits' );
+is( $sink->stats('hook')->{repeats}, 0, 'late commits: nothing twice' );
+is( $sink->stats('hook')->{order_violations},
+	0, 'late commits: in order per ticket' );
 $_->quit for values %open;
 $node->stop;
 done_testing();

@@ -13,27 +13,39 @@ use Test::More;
 
 my $sink = CxsigTest::Sink->start;
 my $node = cxsig_node('long');
-destination($node, 'hook', $sink->url('hook'));
+destination( $node, 'hook', $sink->url('hook') );
 
 my $reader = session($node);
 my $writer = session($node);
-$reader->query_safe('begin isolation level repeatable read; select count(*) from cxsig.event');
-$writer->query_safe('create table other (x int); begin; insert into other values (1)');
+$reader->query_safe(
+	'begin isolation level repeatable read; select count(*) from cxsig.event'
+);
+$writer->query_safe(
+	'create table other (x int); begin; insert into other values (1)');
 
-subtest 'long transaction: a held horizon and an open xid delay nobody' => sub {
-	load_signals($node, tickets => 100, revisions => 20, prefix => 'x') for 1 .. 3;
-	ok(idle($node), 'all has its outcome while they are open');
-	is($sink->stats('hook')->{distinct_ok}, 6000, 'all arrived');
-	is($sink->stats('hook')->{order_violations}, 0, 'in order');
-};
+subtest 'long transaction: a held horizon and an open xid delay nobody' =>
+  sub {
+	load_signals( $node, tickets => 100, revisions => 20, prefix => 'x' )
+	  for 1 .. 3;
+	ok( idle($node), 'all has its outcome while they are open' );
+	is( $sink->stats('hook')->{distinct_ok},      6000, 'all arrived' );
+	is( $sink->stats('hook')->{order_violations}, 0,    'in order' );
+  };
 
 subtest 'flat: what an ingest writes leaves nothing to vacuum' => sub {
-	$node->safe_psql('postgres', 'select pg_stat_force_next_flush()');
-	ok(wait_for($node, "select coalesce(sum(n_dead_tup), 0) < 100 from pg_stat_user_tables where schemaname = 'cxsig'"),
-		'no dead rows in any table behind 6,000 events on 100 tickets');
-	is($node->safe_psql('postgres', "select coalesce(sum(n_tup_upd), 0) from pg_stat_user_tables
-			where schemaname = 'cxsig' and relname ~ '^(ticket|ticket_revision|event|outbox|processed_key|delivery)'"),
-		0, 'no row of the log was updated');
+	$node->safe_psql( 'postgres', 'select pg_stat_force_next_flush()' );
+	ok( wait_for(
+			$node,
+			"select coalesce(sum(n_dead_tup), 0) < 100 from pg_stat_user_tables where schemaname = 'cxsig'"
+		),
+		'no dead rows in any table behind 6,000 events on 100 tickets' );
+	is( $node->safe_psql(
+			'postgres',
+			"select coalesce(sum(n_tup_upd), 0) from pg_stat_user_tables
+			where schemaname = 'cxsig' and relname ~ '^(ticket|ticket_revision|event|outbox|processed_key|delivery)'"
+		),
+		0,
+		'no row of the log was updated' );
 };
 
 $reader->quit;

@@ -18,10 +18,9 @@ extern void unit_check_text(const char *got, const char *expected, const char *f
 extern char unit_error[2048];
 extern sigjmp_buf unit_catcher;
 extern bool unit_catching;
-#define RAISES(statement)                                                                          \
-	(unit_catching = true, sigsetjmp(unit_catcher, 0) != 0                                         \
-							   ? true                                                              \
-							   : ((statement), unit_catching = false, false))
+#define RAISES(statement)  \
+	(unit_catching = true, \
+	 sigsetjmp(unit_catcher, 0) != 0 ? true : ((statement), unit_catching = false, false))
 
 /* The memory context that stubs keep reset callbacks for. */
 extern void unit_reset_memory(void);

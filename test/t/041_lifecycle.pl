@@ -24,8 +24,7 @@ sub comes_back
 		$node,
 		"select exists (select from cxsig.worker_status where process = 'dispatcher'
 		and state = 'running' and database = '"
-		  . ( $database || 'postgres' )
-		  . "' and pid <> $pid)" );
+		  . ( $database || 'postgres' ) . "' and pid <> $pid)" );
 }
 
 destination(

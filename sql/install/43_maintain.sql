@@ -217,6 +217,7 @@ begin
                    or exists (select from cxsig.dead_letter l where l.resolution is null and l.recorded_at < one.high);
         if cxsig._drop_partition(one.partition) then
             dropped := dropped + 1;
+            delete from cxsig.unmapped_tag u where u.recorded_at < one.high;
         end if;
     end loop;
     return dropped;

@@ -149,7 +149,64 @@ subtest 'delivery: binary mode and plain JSON' => sub {
 	$node->safe_psql( 'postgres', "select cxsig.drop_destination('plain')" );
 };
 
-subtest 'delivery: projection, mapping and filter' => sub {
+subtest 'delivery: what each projection sends' => sub {
+	my @all = qw(account account_id churn_risk churn_score event_id event_type
+	  evidence_url occurred_at sentiment ticket_id version);
+	my %members = (
+		crm => \@all,
+		ops => [ sort grep( !/^(account|churn_score)$/, @all ), 'quotes' ],
+		bi  => [
+			sort @all,
+			qw(backfill idempotency_key quotes recorded_at schema_version
+			  source_system stale traceparent) ] );
+	my %data;
+
+	$node->safe_psql( 'postgres',
+		q(select cxsig.upsert_account('A-7', 'Acme', plan => 'pro', crm_ids => '{"hubspot": "77"}'))
+	);
+	for my $projection ( sort keys %members )
+	{
+		destination(
+			$node, $projection, $url,
+			config  => { format     => 'plain' },
+			options => { projection => $projection } );
+		ingest(
+			$node, %signal,
+			ticket => "P-$projection",
+			quotes => [ 'first', 'second' ] );
+		my ( undef, undef, $body ) = take_request();
+		$data{$projection} = JSON::PP::decode_json($body)->{data};
+		is_deeply( [ sort keys %{ $data{$projection} } ],
+			$members{$projection}, "$projection: its members and no others" );
+		ok( idle($node), "$projection: done" );
+		$node->safe_psql( 'postgres',
+			"select cxsig.drop_destination('$projection')" );
+	}
+	is_deeply(
+		$data{crm}{account},
+		{ name => 'Acme', crm_ids => { hubspot => '77' } },
+		'crm: of the account what finds its record' );
+	is( $data{bi}{account}{plan}, 'pro', 'bi: the whole account' );
+	is_deeply( $data{ops}{quotes}, ['first'], 'ops: the first quote' );
+};
+
+subtest 'delivery: the receiver finds every signature right' => sub {
+	my $sink = CxsigTest::Sink->start;
+
+	$sink->secret( 'signed', "whsec_$key" );
+	destination(
+		$node, 'signed',
+		$sink->url('signed'),
+		secret => "whsec_$key" );
+	ingest( $node, ticket => "S-$_" ) for 1 .. 5;
+	ok( idle($node), 'done' );
+	my $stats = $sink->stats('signed');
+	is( $stats->{signature_ok},       5, 'five right' );
+	is( $stats->{signature_failures}, 0, 'none wrong' );
+	$node->safe_psql( 'postgres', "select cxsig.drop_destination('signed')" );
+};
+
+subtest 'delivery: mapping and filter' => sub {
 	destination(
 		$node, 'mapped', $url,
 		config  => { format => 'plain' },

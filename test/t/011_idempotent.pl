@@ -83,6 +83,160 @@ SQL
 		'versions without gaps' );
   };
 
+# Where the tickets differ, their rows do not put the sessions in order: the keys alone do.
+subtest 'idempotent: 32 sessions racing the same keys from other tickets' =>
+  sub {
+	my $script = $node->basedir . '/claim.sql';
+	my $call   = <<'SQL';
+insert into claim select :i, r.event_id, r.outcome::text from cxsig.ingest(jsonb_build_object(
+  'ticket_id', 'X-' || :client_id, 'occurred_at', '2026-01-01T00:00:00Z'::timestamptz + :i * interval '1 s',
+  'source_system', 'claim', 'evidence_url', 'https://e.example/', 'idempotency_key', 'key-' || :i)) r;
+SQL
+	$node->safe_psql( 'postgres',
+		'create table claim (k int, event_id uuid, outcome text)' );
+	append_to_file( $script,
+		join( '', map { $call =~ s/:i\b/$_/gr } 1 .. 20 ) );
+	$node->command_ok(
+		[   'pgbench', '-n',        '-c', '32',
+			'-j',      '2',         '-t', '1',
+			'-f',      $script,     '-h', $node->host,
+			'-p',      $node->port, 'postgres' ],
+		'raced without an error' );
+	is( $node->safe_psql(
+			'postgres',
+			"select count(*) from (select k from claim group by k
+			 having count(*) filter (where outcome = 'inserted') = 1
+			 and count(*) filter (where outcome = 'conflict') = 31 and count(distinct event_id) = 1) x"
+		),
+		20,
+		'each key: one inserted, 31 conflicts, all with the first id' );
+	is( $node->safe_psql(
+			'postgres',
+			"select (select count(*) from cxsig.event where source_system = 'claim'),
+			 (select count(*) from cxsig.contract_violation where source_system = 'claim')"
+		),
+		'20|620',
+		'one event a key, each conflict on record' );
+	is( $node->safe_psql(
+			'postgres',
+			"select count(*) from (select from cxsig.event where source_system = 'claim'
+			 group by ticket_id having max(version) <> count(*)) x" ),
+		0,
+		'versions without gaps' );
+  };
+
+# The answer of a call that waits for another session's transaction to end, and what ends it.
+sub answer_after
+{
+	my ( $end, $first, $second ) = @_;
+	my ( $holder, $waiter ) = map { session($node) } 1 .. 2;
+	my ($taken) = $holder->query_safe("begin; $first") =~ /([0-9a-f-]{36})/;
+
+	$waiter->query_until( qr/go/, "\\echo go\n$second;\n" );
+	ok( wait_for(
+			$node,
+			"select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'cxsig.ingest')"
+		),
+		"$end: the second session waits" );
+	$holder->query_safe($end);
+	my $answer = $waiter->query_safe('select 1');
+	$_->quit for $holder, $waiter;
+	return ( $taken, $answer );
+}
+
+subtest 'idempotent: a repeat waits for how the first one ends' => sub {
+	my $n = 0;
+	for my $ticket ( 'same', 'other' )
+	{
+		for my $form ( 'ingest', 'ingest_batch' )
+		{
+			for my $end ( 'commit', 'rollback' )
+			{
+				my $key  = 'wait-' . ++$n;
+				my @call = map {
+					my $signal = signal(
+						ticket          => "$key-$_",
+						idempotency_key => $key,
+						occurred_at     => '2020-03-01T00:00:00Z' );
+					$signal = "[$signal,"
+					  . signal(
+						ticket       => "$key-$_",
+						evidence_url => 'https://e.example/' )
+					  . ']'
+					  if $form eq 'ingest_batch';
+					"select outcome, event_id, version from cxsig.$form("
+					  . literal($signal)
+					  . ') with ordinality r (event_id, outcome, version, detail, n) where n = 1'
+				} 'same', $ticket;
+				my ( $first, $answer ) = answer_after( $end, @call );
+				my $repeat = $ticket eq 'same' ? 'duplicate' : 'conflict';
+
+				if ( $end eq 'commit' )
+				{
+					like( $answer, qr/^$repeat\|$first\|1$/m,
+						"$form, $ticket ticket, $end: $repeat of the first" );
+				}
+				else
+				{
+					like(
+						$answer,
+						qr/^inserted\|(?!$first)[0-9a-f-]{36}\|1$/m,
+						"$form, $ticket ticket, $end: the key is free" );
+				}
+				is( $node->safe_psql(
+						'postgres',
+						"select count(*) from cxsig.event where idempotency_key = '$key'"
+					),
+					1,
+					"$form, $ticket ticket, $end: one event" );
+			}
+		}
+	}
+	is( $node->safe_psql(
+			'postgres',
+			"select count(*) from (select from cxsig.event where ticket_id ~ '^wait-'
+			 group by ticket_id having max(version) <> count(*)) x" ),
+		0,
+		'those behind a repeat in its batch move up: versions without gaps' );
+	is( $node->safe_psql(
+			'postgres',
+			'select count(*) from cxsig.event e join cxsig.processed_key k using (event_id)
+			 where k.version <> e.version' ),
+		0,
+		'and the keys tell the same versions' );
+};
+
+subtest 'idempotent: repeats in a batch, a transaction, a later one' => sub {
+	my @same = map {
+		signal(
+			ticket          => 'R-1',
+			idempotency_key => 'r',
+			occurred_at     => '2026-04-01T00:00:00Z',
+			sentiment       => $_ )
+	} 'negative', 'negative', 'positive';
+	my $batch = literal( '[' . join( ',', @same ) . ']' );
+	my $one   = literal( $same[0] );
+
+	is( $node->safe_psql(
+			'postgres',
+			"select string_agg(outcome::text, ' ' order by n), count(distinct event_id)
+			 from cxsig.ingest_batch($batch) with ordinality r (event_id, outcome, version, detail, n)"
+		),
+		'inserted duplicate conflict|1',
+		'inside a batch' );
+	is( $node->safe_psql(
+			'postgres',
+			"begin isolation level repeatable read; select outcome from cxsig.ingest($one);
+			 select outcome from cxsig.ingest($one); commit" ),
+		"duplicate\nduplicate",
+		'in a later transaction, twice' );
+	is( $node->safe_psql(
+			'postgres',
+			"select count(*) from cxsig.event where idempotency_key = 'r'" ),
+		1,
+		'one event' );
+};
+
 subtest 'conflict: recorded, and the first is kept' => sub {
 	my %same = (
 		ticket          => 'C-1',
@@ -97,7 +251,8 @@ subtest 'conflict: recorded, and the first is kept' => sub {
 		'answered with the first event' );
 	is( $node->safe_psql(
 			'postgres',
-			"select kind, event_id = '$first->{event_id}', input->>'sentiment' from cxsig.contract_violation"
+			"select kind, event_id = '$first->{event_id}', input->>'sentiment' from cxsig.contract_violation
+			 where idempotency_key = 'c'"
 		),
 		'key_conflict|t|positive',
 		'on record, with what was not taken' );

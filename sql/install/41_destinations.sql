@@ -378,29 +378,22 @@ create function cxsig.test_destination(
 comment on function cxsig.test_destination(text) is
     'sends a signed ping that changes nothing, from this session, and returns the answer';
 
-create function cxsig._hide_query() returns void
-    language c volatile parallel unsafe
-    as 'MODULE_PATHNAME', 'cxsig_hide_query';
-comment on function cxsig._hide_query() is
-    'internal: takes the text of the running statement out of pg_stat_activity and of error reports';
-
 create function cxsig._check_secret(name text, value text) returns void
     language c immutable parallel unsafe
     as 'MODULE_PATHNAME', 'cxsig_check_secret';
 comment on function cxsig._check_secret(text, text) is 'internal: raises where a signing secret has not the right form; never shows it';
 
-create function cxsig.set_secret(destination text, name text, value text default null,
-                                 file text default null, keep_previous interval default null)
+create function cxsig._set_secret(destination text, name text, value text, file text,
+                                  keep_previous interval)
     returns void
-    language plpgsql volatile security definer
+    language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
 declare
     id integer;
 begin
-    perform cxsig._hide_query();
     id := cxsig._destination_id(destination);
-    if set_secret.name is null or set_secret.name !~ '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}$' then
+    if _set_secret.name is null or _set_secret.name !~ '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}$' then
         raise exception using
             errcode = 'invalid_parameter_value',
             message = 'the name of a secret must be 1 to 63 letters, digits and _ . : -',
@@ -419,21 +412,30 @@ begin
             hint = 'Without slashes and "..".';
     end if;
     if value is not null then
-        perform cxsig._check_secret(set_secret.name, value);
+        perform cxsig._check_secret(_set_secret.name, value);
     end if;
     if keep_previous is null then
-        delete from cxsig.secret s where s.destination_id = id and s.name = set_secret.name;
+        delete from cxsig.secret s where s.destination_id = id and s.name = _set_secret.name;
     else
         update cxsig.secret s
             set expires_at = least(s.expires_at, now() + keep_previous)
-            where s.destination_id = id and s.name = set_secret.name;
+            where s.destination_id = id and s.name = _set_secret.name;
     end if;
-    insert into cxsig.secret (destination_id, name, value, file) values (id, set_secret.name, value, file);
+    insert into cxsig.secret (destination_id, name, value, file) values (id, _set_secret.name, value, file);
     update cxsig.destination d
-        set secret_names = array(select distinct u.n from unnest(d.secret_names || set_secret.name) u(n) order by u.n)
+        set secret_names = array(select distinct u.n from unnest(d.secret_names || _set_secret.name) u(n) order by u.n)
         where d.destination_id = id;
     perform cxsig._notify_workers();
 end
 $$;
+comment on function cxsig._set_secret(text, text, text, text, interval) is
+    'internal: what set_secret() does, behind a wrapper that keeps the secret out of error reports';
+
+create function cxsig.set_secret(destination text, name text, value text default null,
+                                 file text default null, keep_previous interval default null)
+    returns void
+    language c volatile parallel unsafe security definer
+    set search_path = pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'cxsig_set_secret';
 comment on function cxsig.set_secret(text, text, text, text, interval) is
     'sets a secret by value, or by the name of a file in cxsig.secret_directory. It cannot be read back. name: signing (whsec_...), or what a header of the config refers to. keep_previous: how long the old ones stay valid beside it, for rotation';

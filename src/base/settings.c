@@ -42,8 +42,8 @@ static void
 define_network_settings(void)
 {
 	DefineCustomIntVariable("cxsig.max_connections", "HTTP connections a dispatcher keeps at most.",
-							NULL, &cxsig_max_connections, 256, 1, 10000, PGC_SIGHUP, 0, NULL, NULL,
-							NULL);
+							"Shared evenly by its destinations, each of which has one at least.",
+							&cxsig_max_connections, 256, 1, 10000, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("cxsig.secret_directory", "Directory of files that hold secrets.",
 							   "Empty means that secrets cannot be read from files.",
 							   &cxsig_secret_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL,

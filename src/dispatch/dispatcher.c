@@ -285,7 +285,7 @@ turn_send(Turn *turn)
 
 			if (destination->draining)
 				continue;
-			cxsig_sender_start(destination, turn->now);
+			cxsig_sender_start(destination, cxsig_registry_count(), turn->now);
 			turn->wait_until = Min(turn->wait_until, cxsig_breaker_next(destination, turn->now));
 		}
 	} while (

@@ -74,6 +74,8 @@ static List *launcher_databases(void);
 static bool launcher_wants(const char *name);
 static void launcher_take_announcements(void);
 static void launcher_settle_slots(List *databases);
+static void launcher_end_unwanted(List *databases);
+static bool is_listed(List *databases, Oid oid);
 static bool launcher_settle_slot(CxsigSlot *slot, List *databases, TimestampTz now);
 static void launcher_start_missing(List *databases);
 static bool launcher_start(const LauncherDatabase *database, int ordinal);
@@ -160,10 +162,12 @@ launcher_turn(MemoryContext scratch)
 	List *databases;
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 
-	launcher_take_announcements();
 	databases = launcher_databases();
 	MemoryContextSwitchTo(scratch);
 	launcher_settle_slots(databases);
+	/* After what ended: an extension announced since a dispatcher found none must win. */
+	launcher_take_announcements();
+	launcher_end_unwanted(databases);
 	launcher_start_missing(databases);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
@@ -285,18 +289,42 @@ launcher_settle_slots(List *databases)
 static bool
 launcher_settle_slot(CxsigSlot *slot, List *databases, TimestampTz now)
 {
-	ListCell *cell;
-
 	if (slot->state == CXSIG_SLOT_STARTING)
 		return TimestampDifferenceExceeds(slot->started_at, now, STARTING_LIMIT_MS);
 	if (slot->state != CXSIG_SLOT_EXITED)
 		return false;
 	if (slot->exit_absent || slot->ordinal >= cxsig_workers)
 		return true;
+	return !is_listed(databases, slot->database);
+}
+
+/* End dispatchers that the settings no longer want: fewer workers, another list of databases. */
+static void
+launcher_end_unwanted(List *databases)
+{
+	int i;
+
+	LWLockAcquire(cxsig_shared->lock, LW_SHARED);
+	for (i = 0; i < cxsig_shared->n_slots; i++)
+	{
+		CxsigSlot *slot = &cxsig_shared->slots[i];
+
+		if (slot->state == CXSIG_SLOT_RUNNING && slot->pid != 0 &&
+			(slot->ordinal >= cxsig_workers || !is_listed(databases, slot->database)))
+			(void) kill(slot->pid, SIGTERM);
+	}
+	LWLockRelease(cxsig_shared->lock);
+}
+
+static bool
+is_listed(List *databases, Oid oid)
+{
+	ListCell *cell;
+
 	foreach (cell, databases)
-		if (((LauncherDatabase *) lfirst(cell))->oid == slot->database)
-			return false;
-	return true;
+		if (((LauncherDatabase *) lfirst(cell))->oid == oid)
+			return true;
+	return false;
 }
 
 static void

@@ -37,6 +37,8 @@
 /* The loaded destinations. */
 dlist_head cxsig_destinations = DLIST_STATIC_INIT(cxsig_destinations);
 
+static int n_loaded = 0;
+
 /* Whether one that should be loaded could not be yet: still draining, or another's. */
 static bool waiting = false;
 
@@ -140,6 +142,7 @@ registry_bring_in(const CxsigConfig *config, bool *gone)
 		load.locked)
 	{
 		dlist_push_tail(&cxsig_destinations, &load.destination->node);
+		n_loaded++;
 		ereport(DEBUG1, (errmsg("cxsig destination \"%s\" loaded", load.destination->name)));
 		return;
 	}
@@ -158,6 +161,12 @@ registry_load(void *arg)
 	load->locked = registry_lock(SQL_LOCK, load->destination->id);
 	if (load->locked)
 		cxsig_checkpoint_restore(load->destination);
+}
+
+int
+cxsig_registry_count(void)
+{
+	return n_loaded;
 }
 
 bool
@@ -223,6 +232,7 @@ registry_take_out(CxsigDestination *destination, bool *gone)
 					  errhint("Its events wait. Once mended: SELECT cxsig.resume_destination(%s);",
 							  quote_literal_cstr(destination->name))));
 	dlist_delete(&destination->node);
+	n_loaded--;
 	cxsig_destination_free(destination);
 	if (unauthorised || disabled)
 		registry_stop(id, disabled ? "disabled" : "stopped", reason, gone);

@@ -19,6 +19,9 @@ extern bool cxsig_registry_reload(bool *gone);
 /* Is there a destination that should be loaded and is not yet? */
 extern bool cxsig_registry_waits(void);
 
+/* How many are loaded, those that drain included. */
+extern int cxsig_registry_count(void);
+
 /* Is there a destination that has drained? */
 extern bool cxsig_registry_has_drained(void);
 

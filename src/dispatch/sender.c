@@ -17,6 +17,9 @@
 static CxsigHttp *http = NULL;
 static MemoryContext scratch = NULL;
 
+/* cxsig.max_connections as the engine was started with. */
+static int max_connections = 0;
+
 static void sender_stop(int code, Datum arg);
 static void sender_send(CxsigDestination *destination, CxsigLane *lane, TimestampTz now);
 static void sender_finish(CxsigHttpCall *call);
@@ -26,7 +29,8 @@ void
 cxsig_sender_init(void)
 {
 	before_shmem_exit(sender_stop, (Datum) 0);
-	http = cxsig_http_create(cxsig_max_connections);
+	max_connections = cxsig_max_connections;
+	http = cxsig_http_create(max_connections);
 	scratch = AllocSetContextCreate(TopMemoryContext, "cxsig request", ALLOCSET_DEFAULT_SIZES);
 }
 
@@ -63,9 +67,10 @@ cxsig_sender_forget_connections(void)
 }
 
 void
-cxsig_sender_start(CxsigDestination *destination, TimestampTz now)
+cxsig_sender_start(CxsigDestination *destination, int n_destinations, TimestampTz now)
 {
-	int n = cxsig_breaker_allows(destination, now);
+	int share = Max(max_connections / Max(n_destinations, 1), 1);
+	int n = Min(cxsig_breaker_allows(destination, now), share - destination->in_flight);
 
 	while (n-- > 0 && !dlist_is_empty(&destination->ready))
 		sender_send(destination, dlist_head_element(CxsigLane, node, &destination->ready), now);

@@ -180,7 +180,7 @@ set_multi_options(CxsigHttp *http, int max_connections)
 	rc |= curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	rc |= curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http);
 	rc |= curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING);
-	rc |= curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) max_connections);
+	/* No limit on the total here: behind it, requests that hang would keep all others waiting. */
 	rc |= curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) max_connections);
 	return rc == 0;
 }

@@ -19,6 +19,9 @@
 /* Text buffers up to this size stay with the call. */
 #define KEEP_TEXT_SIZE 65536
 
+/* curl's timers may be early by this. */
+#define TIMER_SLACK_MS 2
+
 static char no_expect[] = "Expect:";
 
 static bool set_options(CxsigCall *call);
@@ -30,6 +33,7 @@ static bool set_request(CxsigCall *call, const CxsigRequest *request, const char
 static bool set_method(CxsigCall *call, const char *method);
 static bool set_limits(CxsigCall *call, const CxsigHttpLimits *limits);
 static void describe(CxsigCall *call, CURLcode code, int status);
+static bool is_timeout(CxsigCall *call);
 static void describe_timeout(CxsigCall *call, int status);
 static bool has_passed(CxsigCall *call, CURLINFO time);
 static const char *curl_words(CxsigCall *call, CURLcode code);
@@ -323,8 +327,13 @@ describe(CxsigCall *call, CURLcode code, int status)
 	switch (code)
 	{
 		case CURLE_OPERATION_TIMEDOUT:
-			describe_timeout(call, status);
-			return;
+			if (is_timeout(call))
+			{
+				describe_timeout(call, status);
+				return;
+			}
+			phase = "could not connect";
+			break;
 		case CURLE_COULDNT_RESOLVE_HOST:
 			phase = "could not resolve the host name";
 			break;
@@ -354,14 +363,26 @@ describe(CxsigCall *call, CURLcode code, int status)
 			 call->refused[0] != '\0' ? call->refused : curl_words(call, code));
 }
 
+/*
+ * Was one of the limits reached? curl 7.88 also calls it a timeout when a connection is refused on
+ * a handle whose last one had timed out, for it looks at an errno it has kept.
+ */
+static bool
+is_timeout(CxsigCall *call)
+{
+	double total = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME, &total);
+	return total * 1000 >=
+		   Min(call->limits.connect_timeout_ms, call->limits.total_timeout_ms) - TIMER_SLACK_MS;
+}
+
 static void
 describe_timeout(CxsigCall *call, int status)
 {
 	const char *phase;
-	long new_connections = 0;
 	double total = 0;
 
-	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &new_connections);
 	curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME, &total);
 	if (status != 0)
 		phase = "reading the answer";
@@ -369,12 +390,12 @@ describe_timeout(CxsigCall *call, int status)
 		phase = "waiting for the answer";
 	else if (has_passed(call, CURLINFO_CONNECT_TIME_T))
 		phase = "setting up TLS";
-	else if (has_passed(call, CURLINFO_NAMELOOKUP_TIME_T))
-		phase = "connecting";
-	else if (new_connections > 0)
-		phase = "resolving the host name";
-	else
+	else if (!has_passed(call, CURLINFO_NAMELOOKUP_TIME_T))
 		phase = "resolving the host name or waiting for a free connection";
+	else if (pg_strncasecmp(call->text, "https:", 6) == 0)
+		phase = "connecting or setting up TLS"; /* curl counts both as one in some releases */
+	else
+		phase = "connecting";
 	snprintf(call->error, sizeof(call->error), "timed out after %.0f ms %s", total * 1000, phase);
 }
 

@@ -1,10 +1,12 @@
 /*
  * secret_sql.c
  *	  SQL functions around cxsig.set_secret(): checking a secret, and keeping it out of sight. Run in
- *	  ordinary backends; touch no table.
+ *	  ordinary backends.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "pgstat.h"
 #include "tcop/tcopprot.h"
@@ -14,20 +16,64 @@
 
 #define HIDDEN_QUERY "cxsig.set_secret(<hidden>)"
 
-PG_FUNCTION_INFO_V1(cxsig_hide_query);
+PG_FUNCTION_INFO_V1(cxsig_set_secret);
 PG_FUNCTION_INFO_V1(cxsig_check_secret);
 
+static void set_secret(FunctionCallInfo fcinfo);
+
 /*
- * cxsig._hide_query(): the running statement holds a secret. From now on pg_stat_activity and the
- * STATEMENT line of an error show something else. What the server logs of statements as such
- * (log_statement, log_min_duration_statement) is not in reach: secrets from files are.
+ * cxsig.set_secret(...): hides the running statement, which holds a secret, from pg_stat_activity and
+ * the STATEMENT line of an error, then calls _set_secret(). An error goes on without its context:
+ * called from a function or a DO block, that has the text of the call. What the server logs of
+ * statements as such (log_statement, log_min_duration_statement) is not in reach: secrets from
+ * files are.
  */
 Datum
-cxsig_hide_query(PG_FUNCTION_ARGS)
+cxsig_set_secret(PG_FUNCTION_ARGS)
 {
+	MemoryContext caller = CurrentMemoryContext;
+
 	debug_query_string = HIDDEN_QUERY;
 	pgstat_report_activity(STATE_RUNNING, HIDDEN_QUERY);
+	PG_TRY();
+	{
+		set_secret(fcinfo);
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		error->context = NULL;
+		error->internalquery = NULL;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
 	PG_RETURN_VOID();
+}
+
+/* Call cxsig._set_secret() with the arguments as they came. */
+static void
+set_secret(FunctionCallInfo fcinfo)
+{
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, INTERVALOID};
+	Datum values[lengthof(types)];
+	char nulls[lengthof(types)];
+	size_t i;
+
+	for (i = 0; i < lengthof(types); i++)
+	{
+		values[i] = fcinfo->args[i].value;
+		nulls[i] = fcinfo->args[i].isnull ? 'n' : ' ';
+	}
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute_with_args("select cxsig._set_secret($1, $2, $3, $4, $5)", lengthof(types),
+							  types, values, nulls, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not set a secret");
+	SPI_finish();
 }
 
 /* cxsig._check_secret(name, value): a signing secret has a form, others only must not be empty. */

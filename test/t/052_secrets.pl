@@ -44,6 +44,14 @@ unlike( $error, qr/$needle/, 'a secret is nowhere: and not shown' );
 	"select cxsig.set_secret('nobody', 'signing', '$secret')" );
 isnt( $status, 0, 'a secret is nowhere: nor with a wrong name' );
 
+for my $name ( 'nobody', 'hook' )
+{
+	my $value = $name eq 'hook' ? "whsec_$needle!bad" : $secret;
+	($status) = $node->psql( 'postgres',
+		"do \$\$ begin perform cxsig.set_secret('$name', 'signing', '$value'); end \$\$"
+	);
+	isnt( $status, 0, "a secret is nowhere: refused in a DO block, $name" );
+}
 ingest( $node, ticket => 'T-1' );
 ok( idle($node), 'delivered' );
 is( $sink->stats('hook')->{signature_ok}, 1, 'signed with it' );

@@ -64,6 +64,7 @@ OBJS_transport = \
 	src/transport/webhook_config.o
 
 OBJS_dispatch = \
+	src/dispatch/absent.o \
 	src/dispatch/breaker.o \
 	src/dispatch/check.o \
 	src/dispatch/checkpoint.o \

@@ -135,19 +135,15 @@ end
 $$;
 comment on function cxsig._maintain_outbox(integer) is 'internal: makes the outbox''s partitions ahead of its newest position';
 
-create function cxsig._drop_outbox() returns integer
-    language plpgsql volatile
+create function cxsig._low_water(out low bigint, out doubt xid8[]) returns record
+    language plpgsql stable
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    newest bigint := (select s.last_value from cxsig.outbox_position s);
-    past bigint := newest;
-    doubt xid8[] := '{}';
     one record;
-    needed boolean;
-    dropped integer := 0;
 begin
-    -- Every destination is past this position; rows of transactions in doubt may still be wanted.
+    low := (select s.last_value from cxsig.outbox_position s);
+    doubt := '{}';
     for one in
         select c.low, c.doubt
         from cxsig.destination d
@@ -155,9 +151,26 @@ begin
                             where k.destination_id = d.destination_id
                             order by k.written_at desc limit 1) c
     loop
-        past := least(past, one.low);
-        doubt := doubt || one.doubt;
+        _low_water.low := least(_low_water.low, one.low);
+        _low_water.doubt := _low_water.doubt || one.doubt;
     end loop;
+end
+$$;
+comment on function cxsig._low_water() is
+    'internal: the position every destination is past, and the transactions in doubt of all: their rows below it may still be wanted';
+
+create function cxsig._drop_outbox() returns integer
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    past bigint;
+    doubt xid8[];
+    one record;
+    needed boolean;
+    dropped integer := 0;
+begin
+    select w.low, w.doubt into past, doubt from cxsig._low_water() w;
     for one in
         select p.partition from cxsig._partitions('cxsig.outbox') p
         where p.high::bigint <= past order by p.high::bigint
@@ -201,18 +214,22 @@ create function cxsig._drop_events() returns integer
 as $$
 declare
     keep interval := current_setting('cxsig.event_retention')::interval;
+    past bigint;
+    doubt xid8[];
     one record;
     dropped integer := 0;
 begin
     if keep = interval '0' then
         return 0;
     end if;
+    select w.low, w.doubt into past, doubt from cxsig._low_water() w;
     -- An event that still has to go somewhere, or may be redriven, stays whatever its age.
     for one in
         select p.partition, p.high::timestamptz as high from cxsig._partitions('cxsig.event') p
         where p.high::timestamptz < clock_timestamp() - keep
     loop
-        continue when exists (select from cxsig.outbox o where o.recorded_at < one.high)
+        continue when exists (select from cxsig.outbox o where o.position >= past and o.recorded_at < one.high)
+                   or exists (select from cxsig.outbox o where o.txid = any (doubt) and o.recorded_at < one.high)
                    or exists (select from cxsig.retry r where r.recorded_at < one.high)
                    or exists (select from cxsig.dead_letter l where l.resolution is null and l.recorded_at < one.high);
         if cxsig._drop_partition(one.partition) then

@@ -20,6 +20,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/shared.h"
+#include "dispatch/absent.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/launcher.h"
 #include "miscadmin.h"
@@ -37,7 +38,6 @@
 #include "utils/varlena.h"
 
 #define LAUNCHER_TURN_MS 10000
-#define ABSENT_AGAIN_MS (60 * 60 * 1000)
 #define STARTING_LIMIT_MS 30000
 #define RESTART_MIN_MS 1000
 #define RESTART_MAX_MS 60000
@@ -49,20 +49,10 @@ typedef struct LauncherDatabase
 	char *name;
 } LauncherDatabase;
 
-/* A database that had no extension when it was looked into. */
-typedef struct AbsentDatabase
-{
-	Oid oid;
-	TimestampTz seen_at;
-} AbsentDatabase;
-
 PGDLLEXPORT void cxsig_launcher_main(Datum arg);
 
 /* The role dispatchers run as; found at each turn. */
 static Oid worker_role = InvalidOid;
-
-/* Databases known to lack the extension; lives as long as the process. */
-static List *absent = NIL;
 
 /* Whether the lack of worker slots was already said, so that it is said once a streak. */
 static bool said_no_slots = false;
@@ -81,8 +71,6 @@ static void launcher_start_missing(List *databases);
 static bool launcher_start(const LauncherDatabase *database, int ordinal);
 static int launcher_claim_slot(Oid database, int ordinal, uint32 *generation);
 static long launcher_timeout(void);
-static bool is_absent(Oid oid);
-static void absent_forget(Oid oid);
 static int restart_delay(int quick_exits);
 
 CXSIG_DEFINE_WAIT_EVENT(launcher_wait_event, "CxsigLauncherMain")
@@ -246,7 +234,7 @@ launcher_take_announcements(void)
 	LWLockRelease(cxsig_shared->lock);
 	for (i = 0; i < CXSIG_MAX_ANNOUNCED; i++)
 		if (OidIsValid(taken[i]))
-			absent_forget(taken[i]);
+			cxsig_absent_forget(taken[i]);
 }
 
 /* Free the slots of dispatchers that have ended for good, and mark databases without the extension. */
@@ -272,16 +260,8 @@ launcher_settle_slots(List *databases)
 		}
 		LWLockRelease(cxsig_shared->lock);
 
-		if (OidIsValid(absent_database) && !is_absent(absent_database))
-		{
-			MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-			AbsentDatabase *entry = palloc(sizeof(AbsentDatabase));
-
-			entry->oid = absent_database;
-			entry->seen_at = now;
-			absent = lappend(absent, entry);
-			MemoryContextSwitchTo(old);
-		}
+		if (OidIsValid(absent_database))
+			cxsig_absent_add(absent_database);
 	}
 }
 
@@ -337,7 +317,7 @@ launcher_start_missing(List *databases)
 	{
 		LauncherDatabase *database = lfirst(cell);
 
-		if (is_absent(database->oid))
+		if (cxsig_absent_contains(database->oid))
 			continue;
 		for (ordinal = 0; ordinal < cxsig_workers; ordinal++)
 			if (!launcher_start(database, ordinal))
@@ -456,42 +436,6 @@ launcher_timeout(void)
 			pending = true;
 	LWLockRelease(cxsig_shared->lock);
 	return pending ? RESTART_MIN_MS : LAUNCHER_TURN_MS;
-}
-
-/* Is the database known to lack the extension, and was it looked into lately? */
-static bool
-is_absent(Oid oid)
-{
-	ListCell *cell;
-
-	foreach (cell, absent)
-	{
-		AbsentDatabase *entry = lfirst(cell);
-
-		if (entry->oid != oid)
-			continue;
-		if (!TimestampDifferenceExceeds(entry->seen_at, GetCurrentTimestamp(), ABSENT_AGAIN_MS))
-			return true;
-		absent_forget(oid);
-		return false;
-	}
-	return false;
-}
-
-static void
-absent_forget(Oid oid)
-{
-	ListCell *cell;
-
-	foreach (cell, absent)
-	{
-		AbsentDatabase *entry = lfirst(cell);
-
-		if (entry->oid != oid)
-			continue;
-		absent = foreach_delete_current(absent, cell);
-		pfree(entry);
-	}
 }
 
 static int

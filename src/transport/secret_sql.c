@@ -84,7 +84,7 @@ cxsig_check_secret(PG_FUNCTION_ARGS)
 	char *value = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
 	if (strcmp(name, "signing") == 0)
-		cxsig_sign_add_key(cxsig_sign_create(), value, DT_NOEND, "the signing secret");
+		cxsig_sign_add_key(cxsig_sign_create(), value, DT_NOEND, NULL);
 	else if (value[0] == '\0' || strpbrk(value, "\r\n") != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("secret \"%s\" is empty or has a line end in it", name)));

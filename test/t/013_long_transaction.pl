@@ -21,7 +21,9 @@ $reader->query_safe(
 	'begin isolation level repeatable read; select count(*) from cxsig.event'
 );
 $writer->query_safe(
-	'create table other (x int); begin; insert into other values (1)');
+	'create table other (x int); begin; insert into other values (1); select cxsig.ingest('
+	  . literal( signal( ticket => 'open' ) )
+	  . ')' );
 
 subtest 'long transaction: a held horizon and an open xid delay nobody' =>
   sub {
@@ -30,6 +32,9 @@ subtest 'long transaction: a held horizon and an open xid delay nobody' =>
 	ok( idle($node), 'all has its outcome while they are open' );
 	is( $sink->stats('hook')->{distinct_ok},      6000, 'all arrived' );
 	is( $sink->stats('hook')->{order_violations}, 0,    'in order' );
+	$writer->query_safe('commit');
+	ok( $sink->wait_ok( 'hook', 6001 ), 'and its own when it commits' );
+	all_arrived( $node, $sink, 'hook', 'long transaction' );
   };
 
 subtest 'flat: what an ingest writes leaves nothing to vacuum' => sub {

@@ -14,7 +14,7 @@ use Test::More;
 my $secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 my $sink   = CxsigTest::Sink->start;
 my $node   = cxsig_node('ordered');
-$sink->secret( $_, $secret ) for qw(all latest);
+$sink->secret( $_, $secret ) for qw(all latest hangs);
 destination(
 	$node, 'all',
 	$sink->url(
@@ -45,6 +45,17 @@ destination(
 		history          => 'latest',
 		projection       => 'bi' } );
 
+destination(
+	$node, 'hangs',
+	$sink->url( 'hangs', fail_rate => 0.01, seed => 11, hang => 1 ),
+	secret  => $secret,
+	options => {
+		concurrency      => 64,
+		total_timeout_ms => 500,
+		retry_initial_ms => 20,
+		retry_max_ms     => 100,
+		projection       => 'bi' } );
+
 my $script = $node->basedir . '/writer.sql';
 append_to_file( $script, <<'SQL');
 \set ticket random(1, 500)
@@ -67,6 +78,12 @@ subtest 'ordered: one request in ten fails' => sub {
 			'postgres', 'select count(*) from cxsig.dead_letter' ),
 		0,
 		'and no dead letters of it' );
+};
+
+subtest 'ordered: one request in a hundred is never answered' => sub {
+	all_arrived( $node, $sink, 'hangs', 'hangs' );
+	my $stats = faithful( $sink, 'hangs', 'hangs' );
+	cmp_ok( $stats->{received}, '>', 4010, 'there were timeouts' );
 };
 
 subtest 'no regression: history latest' => sub {

@@ -45,14 +45,5 @@ is( $node->safe_psql(
 	1,
 	'quiet while sending: and that one' );
 
-subtest 'wake: a commit wakes the dispatcher, not the poll' => sub {
-	destination( $node, 'other', $sink->url('other') );
-	ingest( $node, ticket => 'W-1' );
-	ok( $sink->wait_ok( 'other', 1, 20 ),
-		'it arrives, though polls are a minute apart' );
-	ingest( $node, ticket => 'W-2' );
-	ok( $sink->wait_ok( 'other', 2, 20 ), 'and so does the next' );
-};
-
 $node->stop;
 done_testing();

@@ -131,6 +131,12 @@ subtest 'reboot: what a filter left out is not counted twice' => sub {
 };
 
 subtest 'reboot: an event in retry keeps its turn' => sub {
+	# Read between two attempts, not while one is out and its row still tells of the last.
+	ok( wait_for(
+			$node,
+			"select min(next_attempt_at) > clock_timestamp() + interval '1 s' $retry_of = 'failing'"
+		),
+		'it waits for its time' );
 	my $due = $node->safe_psql(
 		'postgres',
 		"select (extract(epoch from min(next_attempt_at)) * 1e6)::bigint

@@ -142,7 +142,7 @@ as $$
 declare
     one record;
 begin
-    low := (select s.last_value from cxsig.outbox_position s);
+    low := (select s.last_value + 1 from cxsig.outbox_position s);
     doubt := '{}';
     for one in
         select c.low, c.doubt

@@ -1,6 +1,6 @@
 # Promise: never lost. A transaction that commits long after those behind it were delivered has its
-# events read, and is then interrupted: what was read but had no receipt is sent again, and of
-# those around it none is.
+# events read, and is then interrupted: what was read but had no receipt is sent again, and neither
+# those around it nor what else it brought is.
 
 use strict;
 use warnings;
@@ -20,16 +20,16 @@ my $node = cxsig_node( 'late_and_lost',
 destination( $node, 'hook', $sink->url('hook'),
 	options => { total_timeout_ms => 600_000, concurrency => 64 } );
 
-# The late one holds its place while others pass it; then its request hangs.
+# The late one holds its place while others pass it; then one of its two requests hangs.
 sub late_one_in_flight
 {
 	my ($round) = @_;
 	my $session = session($node);
 
 	$session->query_safe('begin');
-	$session->query_safe( 'select cxsig.ingest('
-		  . literal( signal( ticket => "late-$round" ) )
-		  . ')' );
+	$session->query_safe(
+		'select cxsig.ingest(' . literal( signal( ticket => $_ ) ) . ')' )
+	  for "late-$round", "late-done-$round";
 	load_signals( $node, tickets => 40, revisions => 60, prefix => $round );
 	ok( idle($node), 'those behind it are delivered' );
 	ok( wait_for(
@@ -37,7 +37,7 @@ sub late_one_in_flight
 			'select low > newest - 5 and in_doubt = 1 from cxsig.consumer_lag'
 		),
 		'it is in doubt, and the place has moved past it' );
-	$sink->behave( 'hook', { hang => 1 } );
+	$sink->behave( 'hook', { hang => 1, fail_key => "late-$round" } );
 	$session->query_safe('commit');
 	$session->quit;
 	ok( in_flight( $sink, 'hook', 1 ), 'committed, it is sent and hangs' );
@@ -45,6 +45,11 @@ sub late_one_in_flight
 	ingest( $node, ticket => "behind-$round" );
 	ok( wait_for( $node, "select low = newest + 1 from cxsig.consumer_lag" ),
 		'while one behind it is delivered, and the place moves on' );
+	ok( wait_for(
+			$node, "select count(*) = 1 from cxsig.deliveries
+				where ticket_id = 'late-done-$round'"
+		),
+		'as is the other one it brought' );
 	return;
 }
 

@@ -71,6 +71,7 @@ static void turn_write(Turn *turn);
 static void turn_unload(Turn *turn);
 static void turn_sync(Turn *turn);
 static void turn_failed(Turn *turn);
+static void turn_look_again(Turn *turn);
 static void turn_wait(Turn *turn, WaitEventSet *set);
 static bool nothing_to_send(void);
 static bool is_idle(void);
@@ -177,6 +178,7 @@ dispatcher_loop(WaitEventSet *set)
 			ereport(LOG, (errmsg("cxsig dispatcher ends: the extension was dropped")));
 			proc_exit(0);
 		}
+		turn_look_again(&turn);
 		turn_wait(&turn, set);
 	}
 }
@@ -414,6 +416,32 @@ turn_failed(Turn *turn)
 {
 	not_before = TimestampTzPlusMilliseconds(turn->now, AFTER_FAILURE_MS);
 	turn->wait_until = Min(turn->wait_until, not_before);
+}
+
+/*
+ * A step makes work for those before it: an answer makes a lane wait or ready, a flush makes room.
+ * Sleep over none of that.
+ */
+static void
+turn_look_again(Turn *turn)
+{
+	dlist_iter iter;
+
+	if (poll_wanted && cxsig_feed_has_room())
+		turn->wait_until = turn->now;
+	dlist_foreach (iter, &cxsig_destinations)
+	{
+		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
+
+		if (destination->draining)
+			continue;
+		turn->wait_until = Min(turn->wait_until, cxsig_breaker_next(destination, turn->now));
+		if (cxsig_breaker_allows(destination, turn->now) > 0)
+			turn->wait_until = Min(turn->wait_until, cxsig_lanes_next_due(destination->lanes));
+		if (!dlist_is_empty(&destination->ready) &&
+			cxsig_sender_allows(destination, cxsig_registry_count(), turn->now) > 0)
+			turn->wait_until = turn->now;
+	}
 }
 
 static void

@@ -234,6 +234,14 @@ cxsig_lanes_wake_due(CxsigLanes *lanes, TimestampTz now)
 	return DT_NOEND;
 }
 
+TimestampTz
+cxsig_lanes_next_due(const CxsigLanes *lanes)
+{
+	if (pairingheap_is_empty(lanes->waiting))
+		return DT_NOEND;
+	return pairingheap_container(CxsigLane, waiting, pairingheap_first(lanes->waiting))->due;
+}
+
 void
 cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane))
 {

@@ -81,6 +81,9 @@ extern void cxsig_lane_forget(CxsigLanes *lanes, CxsigLane *lane);
 /* Waiting lanes that are due by now start loading; the result is when the next is due (or DT_NOEND). */
 extern TimestampTz cxsig_lanes_wake_due(CxsigLanes *lanes, TimestampTz now);
 
+/* When the next waiting lane is due, DT_NOEND where none is; nothing changes. */
+extern TimestampTz cxsig_lanes_next_due(const CxsigLanes *lanes);
+
 /* Call a function for each lane; it must not add or forget any. */
 extern void cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane));
 

@@ -66,11 +66,18 @@ cxsig_sender_forget_connections(void)
 	cxsig_http_forget_connections(http);
 }
 
+int
+cxsig_sender_allows(const CxsigDestination *destination, int n_destinations, TimestampTz now)
+{
+	int share = Max(max_connections / Max(n_destinations, 1), 1);
+
+	return Min(cxsig_breaker_allows(destination, now), share - destination->in_flight);
+}
+
 void
 cxsig_sender_start(CxsigDestination *destination, int n_destinations, TimestampTz now)
 {
-	int share = Max(max_connections / Max(n_destinations, 1), 1);
-	int n = Min(cxsig_breaker_allows(destination, now), share - destination->in_flight);
+	int n = cxsig_sender_allows(destination, n_destinations, now);
 
 	while (n-- > 0 && !dlist_is_empty(&destination->ready))
 		sender_send(destination, dlist_head_element(CxsigLane, node, &destination->ready), now);

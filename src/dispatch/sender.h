@@ -15,9 +15,12 @@ extern int cxsig_sender_fd(void);
 extern long cxsig_sender_timeout_ms(void);
 
 /*
- * Start requests for ready lanes, as many as the destination may have in flight. Of the process's
- * connections it may use one part in n_destinations: those that hang leave the others theirs.
+ * How many more requests a destination may have in flight; and start them for ready lanes. Of the
+ * process's connections it may use one part in n_destinations: those that hang leave the others
+ * theirs.
  */
+extern int cxsig_sender_allows(const CxsigDestination *destination, int n_destinations,
+							   TimestampTz now);
 extern void cxsig_sender_start(CxsigDestination *destination, int n_destinations, TimestampTz now);
 
 /* Move transfers on and apply what has come back; how many answers there were. */

@@ -225,6 +225,7 @@ cxsig_destination_free(CxsigDestination *destination)
 {
 	Assert(destination->in_flight == 0);
 	cxsig_feed_leave(destination);
+	cxsig_xids_free(&destination->doubts);
 	cxsig_lanes_each(destination->lanes, lane_release_events);
 	MemoryContextDelete(destination->context);
 }

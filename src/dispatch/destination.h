@@ -12,6 +12,7 @@
 #define CXSIG_DESTINATION_H
 
 #include "access/transam.h"
+#include "dispatch/doubt.h"
 #include "dispatch/lane.h"
 #include "dispatch/progress.h"
 #include "lib/ilist.h"
@@ -74,6 +75,7 @@ typedef struct CxsigDestination
 
 	/* state */
 	struct CxsigFeed *feed;
+	CxsigXids doubts; /* once it has left its feed: in doubt there */
 	CxsigProgress *progress;
 	dlist_head drainings;
 	struct seenset_hash *seen; /* positions that have their outcome from before the start */

@@ -135,6 +135,8 @@ cxsig_feed_leave(CxsigDestination *destination)
 
 	if (feed == NULL)
 		return;
+	/* What is in doubt is part of its place, and goes with it. */
+	cxsig_feed_doubts(destination, &destination->doubts);
 	dlist_delete(&destination->member);
 	destination->feed = NULL;
 	if (dlist_is_empty(&feed->members))
@@ -473,8 +475,9 @@ cxsig_feed_doubts(const CxsigDestination *destination, CxsigXids *doubts)
 	dlist_iter iter;
 	int i;
 
-	doubts->n = 0;
-	if (destination->feed != NULL)
+	if (destination->feed == NULL)
+		cxsig_xids_copy(doubts, &destination->doubts);
+	else
 	{
 		cxsig_xids_copy(doubts, &destination->feed->doubts);
 		for (i = 0; i < destination->feed->drain.n; i++)

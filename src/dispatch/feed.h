@@ -15,7 +15,7 @@
  */
 extern void cxsig_feed_start(CxsigDestination *destination, int64 high, const CxsigXids *doubts);
 
-/* Take a destination off its feed, if it has one. */
+/* Take a destination off its feed, if it has one; it keeps what was in doubt there. */
 extern void cxsig_feed_leave(CxsigDestination *destination);
 
 /*

@@ -207,13 +207,16 @@ turn_destinations(Turn *turn)
 		reload_wanted = true;
 	if (reload_wanted && turn->now >= not_before)
 	{
-		if (!cxsig_registry_reload(&turn->gone))
+		bool brought_in;
+
+		if (!cxsig_registry_reload(&brought_in, &turn->gone))
 		{
 			turn_failed(turn);
 			return;
 		}
 		reload_wanted = false;
-		poll_wanted = true;
+		if (brought_in)
+			poll_wanted = true;
 		next_reload = TimestampTzPlusMilliseconds(
 			turn->now, cxsig_registry_waits() ? RELOAD_WAITING_MS : RELOAD_MS);
 	}

@@ -50,7 +50,7 @@ typedef struct RegistryLoad
 } RegistryLoad;
 
 static CxsigDestination *registry_find(int id);
-static void registry_bring_in(const CxsigConfig *config, bool *gone);
+static void registry_bring_in(const CxsigConfig *config, bool *brought_in, bool *gone);
 static void registry_load(void *arg);
 static bool registry_take_out(CxsigDestination *destination, bool *gone);
 static void registry_unload(void *arg);
@@ -74,7 +74,7 @@ registry_find(int id)
 }
 
 bool
-cxsig_registry_reload(bool *gone)
+cxsig_registry_reload(bool *brought_in, bool *gone)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "cxsig destinations", ALLOCSET_DEFAULT_SIZES);
@@ -84,6 +84,7 @@ cxsig_registry_reload(bool *gone)
 	dlist_iter iter;
 	ListCell *cell;
 
+	*brought_in = false;
 	if (done)
 	{
 		waiting = false;
@@ -102,7 +103,7 @@ cxsig_registry_reload(bool *gone)
 			const CxsigConfig *config = lfirst(cell);
 
 			if (registry_find(config->id) == NULL)
-				registry_bring_in(config, gone);
+				registry_bring_in(config, brought_in, gone);
 			else if (registry_find(config->id)->draining)
 				waiting = true;
 		}
@@ -120,7 +121,7 @@ cxsig_registry_waits(void)
 
 /* Load a destination; one whose settings do not work is stopped, with the reason. */
 static void
-registry_bring_in(const CxsigConfig *config, bool *gone)
+registry_bring_in(const CxsigConfig *config, bool *brought_in, bool *gone)
 {
 	RegistryLoad load = {NULL, false};
 	char *reason = NULL;
@@ -141,15 +142,18 @@ registry_bring_in(const CxsigConfig *config, bool *gone)
 	if (cxsig_guarded_run("cxsig: loading a destination", registry_load, &load) == CXSIG_DONE &&
 		load.locked)
 	{
+		*brought_in = true;
 		dlist_push_tail(&cxsig_destinations, &load.destination->node);
 		n_loaded++;
 		ereport(DEBUG1, (errmsg("cxsig destination \"%s\" loaded", load.destination->name)));
 		return;
 	}
 	waiting = true;
-	if (load.destination->progress != NULL)
-		cxsig_feed_leave(load.destination);
-	MemoryContextDelete(load.destination->context);
+	/* The lock is the session's: the end of a transaction that failed does not give it up. */
+	if (load.locked)
+		(void) cxsig_guarded_run("cxsig: unloading a destination", registry_unload,
+								 load.destination);
+	cxsig_destination_free(load.destination);
 }
 
 /* A guarded task: own it, and find where it is. */

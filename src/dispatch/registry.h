@@ -12,9 +12,10 @@ extern dlist_head cxsig_destinations;
 
 /*
  * Read cxsig.destination: start draining what was changed, paused or dropped, load what is active,
- * this dispatcher's share, and free. False where that failed and was logged.
+ * this dispatcher's share, and free. *brought_in: one was loaded, and
+ * wants to read. False where that failed and was logged.
  */
-extern bool cxsig_registry_reload(bool *gone);
+extern bool cxsig_registry_reload(bool *brought_in, bool *gone);
 
 /* Is there a destination that should be loaded and is not yet? */
 extern bool cxsig_registry_waits(void);

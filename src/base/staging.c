@@ -4,73 +4,47 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/tupdesc.h"
 #include "base/staging.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/memutils.h"
 #include "utils/queryenvironment.h"
 #include "utils/tuplestore.h"
 
 struct CxsigStaging
 {
-	char *name;
-	TupleDesc desc;
-	Tuplestorestate *store;
-	int n_rows;
 	EphemeralNamedRelationData relation;
+	Tuplestorestate *store;
 };
 
 CxsigStaging *
-cxsig_staging_create(const char *name, const CxsigColumn *columns, int n)
+cxsig_staging_begin(const char *name, TupleDesc desc, double estimate)
 {
 	CxsigStaging *staging = palloc0(sizeof(CxsigStaging));
-	int i;
-
-	staging->name = pstrdup(name);
-	staging->desc = CreateTemplateTupleDesc(n);
-	for (i = 0; i < n; i++)
-		TupleDescInitEntry(staging->desc, i + 1, columns[i].name, columns[i].type, -1, 0);
-	return staging;
-}
-
-void
-cxsig_staging_open(CxsigStaging *staging)
-{
-	/* In the transaction's context, so that an error frees it. */
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	EphemeralNamedRelation relation = &staging->relation;
 
 	staging->store = tuplestore_begin_heap(false, false, work_mem);
-	staging->n_rows = 0;
-	MemoryContextSwitchTo(old);
+	relation->md.name = unconstify(char *, name);
+	relation->md.reliddesc = InvalidOid;
+	relation->md.tupdesc = desc;
+	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+	relation->md.enrtuples = estimate;
+	relation->reldata = staging->store;
+	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register staging relation \"%s\"", name);
+	return staging;
 }
 
 void
 cxsig_staging_put(CxsigStaging *staging, Datum *values, bool *nulls)
 {
-	tuplestore_putvalues(staging->store, staging->desc, values, nulls);
-	staging->n_rows++;
+	tuplestore_putvalues(staging->store, staging->relation.md.tupdesc, values, nulls);
 }
 
 void
-cxsig_staging_register(CxsigStaging *staging)
+cxsig_staging_end(CxsigStaging *staging)
 {
-	EphemeralNamedRelation relation = &staging->relation;
-
-	relation->md.name = staging->name;
-	relation->md.reliddesc = InvalidOid;
-	relation->md.tupdesc = staging->desc;
-	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
-	relation->md.enrtuples = staging->n_rows;
-	relation->reldata = staging->store;
-	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register staging relation \"%s\"", staging->name);
-}
-
-void
-cxsig_staging_close(CxsigStaging *staging)
-{
+	if (SPI_unregister_relation(staging->relation.md.name) != SPI_OK_REL_UNREGISTER)
+		elog(ERROR, "could not unregister staging relation \"%s\"", staging->relation.md.name);
 	tuplestore_end(staging->store);
-	staging->store = NULL;
+	pfree(staging);
 }

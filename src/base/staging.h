@@ -2,35 +2,27 @@
  * staging.h
  *	  Rows made in C, handed to SQL as a named relation: what transition tables are to triggers.
  *
- * One statement then inserts, joins or deletes by any number of rows. Usable in any backend,
- * between SPI_connect and SPI_finish.
+ * One statement then inserts, joins or deletes by any number of rows, in the order they were put in.
+ * Usable in any backend, between SPI_connect and SPI_finish; after an error the end of the transaction
+ * frees what there is.
  */
 #ifndef CXSIG_STAGING_H
 #define CXSIG_STAGING_H
 
-#include "postgres.h"
-
-typedef struct CxsigColumn
-{
-	const char *name;
-	Oid type;
-} CxsigColumn;
+#include "access/tupdesc.h"
 
 typedef struct CxsigStaging CxsigStaging;
 
-/* A staging relation of that name and those columns, empty; lives in the current context. */
-extern CxsigStaging *cxsig_staging_create(const char *name, const CxsigColumn *columns, int n);
+/*
+ * Begin a set of rows that statements of this SPI connection see under that name, which is kept, as
+ * is desc. estimate: how many the planner should think there are. In the current context.
+ */
+extern CxsigStaging *cxsig_staging_begin(const char *name, TupleDesc desc, double estimate);
 
-/* Add a row. Values are copied. Call cxsig_staging_open first, in the same transaction. */
+/* Add a row; values are copied. */
 extern void cxsig_staging_put(CxsigStaging *staging, Datum *values, bool *nulls);
 
-/* Begin a set of rows, in the current transaction. Rows of an earlier set are forgotten. */
-extern void cxsig_staging_open(CxsigStaging *staging);
-
-/* Make the rows visible to the statements of this SPI connection. */
-extern void cxsig_staging_register(CxsigStaging *staging);
-
-/* Forget the rows. Not needed after an error: the transaction's end frees them. */
-extern void cxsig_staging_close(CxsigStaging *staging);
+/* Forget the rows and the name. */
+extern void cxsig_staging_end(CxsigStaging *staging);
 
 #endif

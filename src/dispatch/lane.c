@@ -56,15 +56,6 @@ cxsig_lanes_create(struct CxsigDestination *destination)
 	return lanes;
 }
 
-void
-cxsig_lanes_destroy(CxsigLanes *lanes)
-{
-	MemoryContextDelete(lanes->context);
-	lanehash_destroy(lanes->table);
-	pairingheap_free(lanes->waiting);
-	pfree(lanes);
-}
-
 int
 cxsig_lanes_count(const CxsigLanes *lanes)
 {

@@ -44,7 +44,6 @@ typedef struct CxsigLanes CxsigLanes;
 
 /* The lanes of a destination; in the current context. */
 extern CxsigLanes *cxsig_lanes_create(struct CxsigDestination *destination);
-extern void cxsig_lanes_destroy(CxsigLanes *lanes);
 extern int cxsig_lanes_count(const CxsigLanes *lanes);
 
 /* The lane of that key; a new one is READY and empty, and in no list yet. */

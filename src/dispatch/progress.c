@@ -46,13 +46,6 @@ cxsig_progress_create(int64 low, int64 filtered)
 	return progress;
 }
 
-void
-cxsig_progress_free(CxsigProgress *progress)
-{
-	pfree(progress->ring);
-	pfree(progress);
-}
-
 static ProgressEntry *
 progress_push(CxsigProgress *progress)
 {

@@ -12,7 +12,6 @@ typedef struct CxsigProgress CxsigProgress;
 
 /* Nothing open, everything below low behind us; lives in the current context. */
 extern CxsigProgress *cxsig_progress_create(int64 low, int64 filtered);
-extern void cxsig_progress_free(CxsigProgress *progress);
 
 /* A position that waits for its outcome; the result names it to cxsig_progress_done. */
 extern uint64 cxsig_progress_add(CxsigProgress *progress, int64 position);

@@ -17,7 +17,11 @@
 #include "utils/uuid.h"
 
 /* Columns of the staging relation: final outcomes and retries alike. */
-static const CxsigColumn columns[] = {
+static const struct
+{
+	const char *name;
+	Oid type;
+} columns[] = {
 	{"destination_id", INT4OID},
 	{"position", INT8OID},
 	{"event_id", UUIDOID},
@@ -75,15 +79,15 @@ static const CxsigColumn columns[] = {
 	" strikes = excluded.strikes, next_attempt_at = excluded.next_attempt_at,"                     \
 	" held = excluded.held, last_status = excluded.last_status, last_error = excluded.last_error"
 
-/* The staging relation, and plans kept for the life of the process. */
-static CxsigStaging *staging = NULL;
+/* The shape of the staging relation, and plans; kept for the life of the process. */
+static TupleDesc staging_desc = NULL;
 static SPIPlanPtr delivery_plan = NULL;
 static SPIPlanPtr dead_plan = NULL;
 static SPIPlanPtr unstore_plan = NULL;
 static SPIPlanPtr retry_plan = NULL;
 
-static void write_stage(const CxsigReceipts *receipts);
-static void write_row(const CxsigReceipt *receipt);
+static CxsigStaging *write_stage(const CxsigReceipts *receipts);
+static void write_row(CxsigStaging *staging, const CxsigReceipt *receipt);
 static void write_run(SPIPlanPtr *plan, const char *sql, int expected);
 
 void
@@ -94,7 +98,8 @@ cxsig_receipt_write(void *arg)
 
 	if (receipts->n > 0)
 	{
-		write_stage(receipts);
+		CxsigStaging *staging = write_stage(receipts);
+
 		if (receipts->n > retries)
 			write_run(&delivery_plan, SQL_DELIVERY, SPI_OK_INSERT);
 		if (receipts->by_kind[CXSIG_RECEIPT_DEAD] > 0)
@@ -103,27 +108,31 @@ cxsig_receipt_write(void *arg)
 			write_run(&unstore_plan, SQL_UNSTORE, SPI_OK_DELETE);
 		if (retries > 0)
 			write_run(&retry_plan, SQL_RETRY, SPI_OK_INSERT);
-		cxsig_staging_close(staging);
+		cxsig_staging_end(staging);
 	}
 	cxsig_checkpoint_write(receipts);
 }
 
-static void
+static CxsigStaging *
 write_stage(const CxsigReceipts *receipts)
 {
+	CxsigStaging *staging;
 	int i;
 
-	if (staging == NULL)
+	if (staging_desc == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc desc = CreateTemplateTupleDesc(N_COLUMNS);
 
-		staging = cxsig_staging_create("receipts", columns, N_COLUMNS);
+		for (i = 0; i < (int) N_COLUMNS; i++)
+			TupleDescInitEntry(desc, i + 1, columns[i].name, columns[i].type, -1, 0);
+		staging_desc = desc;
 		MemoryContextSwitchTo(old);
 	}
-	cxsig_staging_open(staging);
+	staging = cxsig_staging_begin("receipts", staging_desc, receipts->n);
 	for (i = 0; i < receipts->n; i++)
-		write_row(&receipts->items[i]);
-	cxsig_staging_register(staging);
+		write_row(staging, &receipts->items[i]);
+	return staging;
 }
 
 static Datum
@@ -134,7 +143,7 @@ text_or_null(const char *string, bool *isnull)
 }
 
 static void
-write_row(const CxsigReceipt *receipt)
+write_row(CxsigStaging *staging, const CxsigReceipt *receipt)
 {
 	const CxsigItem *item = receipt->item;
 	const CxsigEvent *event = item->ref->event;

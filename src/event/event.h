@@ -122,9 +122,6 @@ extern CxsigFilter *cxsig_filter_prepare(JsonPath *path);
  */
 extern void cxsig_event_render(const CxsigView *view, const CxsigEvent *event, StringInfo out);
 
-/* Append the whole canonical event as a JSON object: column names as keys, nulls left out. */
-extern void cxsig_event_render_canonical(const CxsigEvent *event, StringInfo out);
-
 /*
  * Does the view's filter let the event pass? A path that fails on this event does not match. Uses
  * scratch memory in the current context.

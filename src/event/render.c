@@ -141,12 +141,6 @@ cxsig_event_render(const CxsigView *view, const CxsigEvent *event, StringInfo ou
 }
 
 void
-cxsig_event_render_canonical(const CxsigEvent *event, StringInfo out)
-{
-	render_members(event, CXSIG_ALL_MEMBERS, false, out);
-}
-
-void
 cxsig_event_render_members(const CxsigEvent *event, CxsigMembers members, StringInfo out)
 {
 	render_members(event, members, false, out);

@@ -19,10 +19,8 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/queryenvironment.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/tuplestore.h"
 
 /* What the planner assumes about a set of rows; any size is best served by index lookups. */
 #define ROWS_ESTIMATE 100
@@ -286,32 +284,20 @@ rows_desc(CxsigRows rows)
 void
 cxsig_rows_begin(CxsigRun *run, CxsigRows rows)
 {
-	EphemeralNamedRelation relation = palloc0(sizeof(EphemeralNamedRelationData));
-
-	run->stores[rows] = tuplestore_begin_heap(false, false, work_mem);
-	relation->md.name = unconstify(char *, rows_shapes[rows].name);
-	relation->md.reliddesc = InvalidOid;
-	relation->md.tupdesc = rows_desc(rows);
-	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
-	relation->md.enrtuples = ROWS_ESTIMATE;
-	relation->reldata = run->stores[rows];
-	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register %s", relation->md.name);
+	run->rows[rows] = cxsig_staging_begin(rows_shapes[rows].name, rows_desc(rows), ROWS_ESTIMATE);
 }
 
 void
 cxsig_rows_put(CxsigRun *run, CxsigRows rows, Datum *values, bool *nulls)
 {
-	tuplestore_putvalues(run->stores[rows], rows_desc(rows), values, nulls);
+	cxsig_staging_put(run->rows[rows], values, nulls);
 }
 
 void
 cxsig_rows_end(CxsigRun *run, CxsigRows rows)
 {
-	if (SPI_unregister_relation(rows_shapes[rows].name) != SPI_OK_REL_UNREGISTER)
-		elog(ERROR, "could not unregister %s", rows_shapes[rows].name);
-	tuplestore_end(run->stores[rows]);
-	run->stores[rows] = NULL;
+	cxsig_staging_end(run->rows[rows]);
+	run->rows[rows] = NULL;
 }
 
 /* The saved plan; the set of rows it reads is registered. */

@@ -2,14 +2,13 @@
  * statements.h
  *	  The SQL that records signals: saved set-based plans, and the sets of rows they read.
  *
- * A set of rows is a tuplestore under a name that a statement can select from, as a trigger's
- * transition tables are. Rows come out in the order they were put in, which is how record.c takes
+ * A set of rows is a staging relation (base/staging.h). Rows come out in the order they were put in, which is how record.c takes
  * its locks and draws positions in the order it must.
  */
 #ifndef CXSIG_STATEMENTS_H
 #define CXSIG_STATEMENTS_H
 
-#include "utils/tuplestore.h"
+#include "base/staging.h"
 
 typedef enum CxsigRows
 {
@@ -85,7 +84,7 @@ typedef enum CxsigStatement
 typedef struct CxsigRun
 {
 	int guc_level;
-	Tuplestorestate *stores[CXSIG_ROWS_COUNT];
+	CxsigStaging *rows[CXSIG_ROWS_COUNT];
 } CxsigRun;
 
 /*

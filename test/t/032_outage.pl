@@ -51,6 +51,9 @@ subtest 'outage: lag, no dead letters' => sub {
 		),
 		'active',
 		'still active' );
+	# Retries are written in company: until then there is nothing to look at.
+	ok( wait_for( $node, 'select count(*) > 0 from cxsig.retry' ),
+		'those that failed first wait for a retry' );
 	is( $node->safe_psql(
 			'postgres', 'select max(strikes) from cxsig.retry' ),
 		0,

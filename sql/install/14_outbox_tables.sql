@@ -29,6 +29,6 @@ comment on column cxsig.outbox.ticket_id is 'its ticket';
 comment on column cxsig.outbox.stream is 'live or backfill';
 comment on column cxsig.outbox.destination_id is 'null: every destination whose filter matches; set: a redrive, replay or repair for this one';
 comment on column cxsig.outbox.forced is 'sent even where a newer revision is known';
-create table cxsig.outbox_default partition of cxsig.outbox (primary key (position)) default;
+create table cxsig.outbox_default partition of cxsig.outbox (primary key (stream, position)) default;
 create index outbox_default_txid on cxsig.outbox_default (txid, position);
 comment on table cxsig.outbox_default is 'catches what partition maintenance missed; emptied into partitions by cxsig.maintain()';

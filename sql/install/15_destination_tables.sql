@@ -12,7 +12,13 @@ create table cxsig.destination (
     history            text not null default 'all',
     concurrency        integer not null default 16,
     "window"           integer not null default 4096,
+    batch_size         integer not null default 1,
+    batch_bytes        integer not null default 1048576,
+    batch_linger_ms    integer not null default 0,
+    rate_limit         numeric(9,3),
+    rate_burst         integer,
     connect_timeout_ms integer not null default 5000,
+    first_byte_timeout_ms integer not null default 15000,
     total_timeout_ms   integer not null default 20000,
     retry_initial_ms   integer not null default 1000,
     retry_max_ms       integer not null default 3600000,
@@ -31,6 +37,11 @@ create table cxsig.destination (
     constraint destination_history check (history operator(pg_catalog.=) any (array['all', 'latest'])),
     constraint destination_concurrency check (concurrency between 1 and 1000),
     constraint destination_window check ("window" between 1 and 100000),
+    constraint destination_batch check (batch_size between 1 and 1000
+                                        and batch_bytes between 1024 and 67108864
+                                        and batch_linger_ms between 0 and 60000),
+    constraint destination_rate check (rate_limit operator(pg_catalog.>) 0 and rate_burst between 1 and 100000),
+    constraint destination_first_byte_timeout check (first_byte_timeout_ms between 1 and 3600000),
     constraint destination_connect_timeout check (connect_timeout_ms between 1 and 600000),
     constraint destination_total_timeout check (total_timeout_ms between 1 and 3600000),
     constraint destination_retry check (retry_initial_ms operator(pg_catalog.>=) 1
@@ -52,7 +63,13 @@ comment on column cxsig.destination.order_scope is 'what is kept in order: ticke
 comment on column cxsig.destination.history is 'all: each revision is sent; latest: a newer revision supersedes the waiting ones';
 comment on column cxsig.destination.concurrency is 'requests in flight at most';
 comment on column cxsig.destination."window" is 'events held in memory at most; full means the feed stops reading';
+comment on column cxsig.destination.batch_size is 'events in a request at most; more than 1 needs a transport and format that can';
+comment on column cxsig.destination.batch_bytes is 'bytes of a request''s body at most, unless one event alone is larger';
+comment on column cxsig.destination.batch_linger_ms is 'milliseconds an event may wait for others to fill its batch';
+comment on column cxsig.destination.rate_limit is 'requests a second at most; null for no limit';
+comment on column cxsig.destination.rate_burst is 'requests that may go out at once after a pause; null for one second''s worth';
 comment on column cxsig.destination.connect_timeout_ms is 'milliseconds to connect, TLS included';
+comment on column cxsig.destination.first_byte_timeout_ms is 'milliseconds from sending a request to the first byte of its answer';
 comment on column cxsig.destination.total_timeout_ms is 'milliseconds for a request as a whole';
 comment on column cxsig.destination.retry_initial_ms is 'milliseconds before the second attempt; doubles, with jitter';
 comment on column cxsig.destination.retry_max_ms is 'milliseconds between attempts at most';
@@ -196,6 +213,10 @@ create table cxsig.checkpoint (
     high              bigint not null,
     doubt             xid8[] not null default '{}',
     filtered          bigint not null default 0,
+    backfill_low      bigint not null default 1,
+    backfill_high     bigint not null default 0,
+    backfill_doubt    xid8[] not null default '{}',
+    floor             bigint not null default 0,
     system_identifier bigint not null,
     database_oid      oid not null
 ) partition by range (written_at);
@@ -206,6 +227,10 @@ comment on column cxsig.checkpoint.low is 'everything seen below this position h
 comment on column cxsig.checkpoint.high is 'the greatest position read';
 comment on column cxsig.checkpoint.doubt is 'transactions that may still bring rows at or below high';
 comment on column cxsig.checkpoint.filtered is 'events its filter has left out since it was created';
+comment on column cxsig.checkpoint.backfill_low is 'as low, for the backfill stream, which is read on its own';
+comment on column cxsig.checkpoint.backfill_high is 'as high, for the backfill stream';
+comment on column cxsig.checkpoint.backfill_doubt is 'as doubt, for the backfill stream';
+comment on column cxsig.checkpoint.floor is 'rows up to this position were written in another cluster or database, whose transaction ids mean nothing here; 0 for none';
 comment on column cxsig.checkpoint.system_identifier is 'the cluster it was written in';
 comment on column cxsig.checkpoint.database_oid is 'the database it was written in; elsewhere the destination is paused until a person resumes it';
 create table cxsig.checkpoint_default partition of cxsig.checkpoint default;

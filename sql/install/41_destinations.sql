@@ -45,6 +45,25 @@ end
 $$;
 comment on function cxsig._option_integer(text, jsonb, bigint, bigint) is 'internal: an option that is a whole number in a range';
 
+create function cxsig._option_rate(key text, value jsonb) returns numeric
+    language plpgsql immutable
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if value = 'null' then
+        return null;
+    end if;
+    if jsonb_typeof(value) = 'number' and (value #>> '{}')::numeric between 0.001 and 100000 then
+        return (value #>> '{}')::numeric(9,3);
+    end if;
+    raise exception using
+        errcode = 'invalid_parameter_value',
+        message = format('option "%s" cannot be %s', key, left(value::text, 60)),
+        hint = 'Requests a second, from 0.001 to 100000, or null for no limit.';
+end
+$$;
+comment on function cxsig._option_rate(text, jsonb) is 'internal: an option that is a rate or null';
+
 create function cxsig._option_word(key text, value jsonb, allowed text[]) returns text
     language plpgsql immutable
     set search_path = pg_catalog, pg_temp
@@ -112,7 +131,14 @@ begin
             when 'history' then d.history := cxsig._option_word(key, value, array['all', 'latest']);
             when 'concurrency' then d.concurrency := cxsig._option_integer(key, value, 1, 1000);
             when 'window' then d."window" := cxsig._option_integer(key, value, 1, 100000);
+            when 'batch_size' then d.batch_size := cxsig._option_integer(key, value, 1, 1000);
+            when 'batch_bytes' then d.batch_bytes := cxsig._option_integer(key, value, 1024, 67108864);
+            when 'batch_linger_ms' then d.batch_linger_ms := cxsig._option_integer(key, value, 0, 60000);
+            when 'rate_limit' then d.rate_limit := cxsig._option_rate(key, value);
+            when 'rate_burst' then
+                d.rate_burst := case when value <> 'null' then cxsig._option_integer(key, value, 1, 100000) end;
             when 'connect_timeout_ms' then d.connect_timeout_ms := cxsig._option_integer(key, value, 1, 600000);
+            when 'first_byte_timeout_ms' then d.first_byte_timeout_ms := cxsig._option_integer(key, value, 1, 3600000);
             when 'total_timeout_ms' then d.total_timeout_ms := cxsig._option_integer(key, value, 1, 3600000);
             when 'retry_initial_ms' then d.retry_initial_ms := cxsig._option_integer(key, value, 1, 86400000);
             when 'retry_max_ms' then d.retry_max_ms := cxsig._option_integer(key, value, 1, 604800000);
@@ -124,7 +150,7 @@ begin
                 raise exception using
                     errcode = 'invalid_parameter_value',
                     message = format('there is no option "%s"', left(key, 60)),
-                    hint = 'Options: projection, mapping, filter, order_scope, history, concurrency, window, connect_timeout_ms, total_timeout_ms, retry_initial_ms, retry_max_ms, max_attempts, poison_policy, schema_version, sla_target_ms; for create_destination also start and paused.';
+                    hint = 'Options: projection, mapping, filter, order_scope, history, concurrency, window, batch_size, batch_bytes, batch_linger_ms, rate_limit, rate_burst, connect_timeout_ms, first_byte_timeout_ms, total_timeout_ms, retry_initial_ms, retry_max_ms, max_attempts, poison_policy, schema_version, sla_target_ms; for create_destination also start and paused.';
         end case;
     end loop;
     if d.retry_max_ms < d.retry_initial_ms then
@@ -205,8 +231,8 @@ begin
     end if;
     -- Rows route by what partitions there are once the default one is locked: see _make_partition().
     lock table cxsig.checkpoint_default in row exclusive mode;
-    insert into cxsig.checkpoint (destination_id, low, high, system_identifier, database_oid)
-        select d.destination_id, low, low - 1, h.system_identifier, h.database_oid from cxsig._here() h;
+    insert into cxsig.checkpoint (destination_id, low, high, backfill_low, backfill_high, system_identifier, database_oid)
+        select d.destination_id, low, low - 1, low, low - 1, h.system_identifier, h.database_oid from cxsig._here() h;
     perform cxsig._notify_workers();
     if not exists (select from cxsig._worker_slots()) then
         raise warning using
@@ -218,7 +244,7 @@ begin
 end
 $$;
 comment on function cxsig.create_destination(text, text, jsonb, jsonb) is
-    'makes a destination and returns its id. config: the transport''s settings, {"url": "https://..."}. options: projection, mapping, filter, order_scope, history, concurrency, window, connect_timeout_ms, total_timeout_ms, retry_initial_ms, retry_max_ms, max_attempts, poison_policy, sla_target_ms, start (now or beginning), paused';
+    'makes a destination and returns its id. config: the transport''s settings, {"url": "https://..."}. options: projection, mapping, filter, order_scope, history, concurrency, window, batch_size, batch_bytes, batch_linger_ms, rate_limit, rate_burst, connect_timeout_ms, first_byte_timeout_ms, total_timeout_ms, retry_initial_ms, retry_max_ms, max_attempts, poison_policy, sla_target_ms, start (now or beginning), paused';
 
 create function cxsig._write_destination(d cxsig.destination) returns void
     language sql volatile
@@ -227,7 +253,9 @@ as $$
     update cxsig.destination t
         set config = d.config, projection = d.projection, mapping = d.mapping, filter = d.filter,
             order_scope = d.order_scope, history = d.history, concurrency = d.concurrency,
-            "window" = d."window", connect_timeout_ms = d.connect_timeout_ms,
+            "window" = d."window", batch_size = d.batch_size, batch_bytes = d.batch_bytes,
+            batch_linger_ms = d.batch_linger_ms, rate_limit = d.rate_limit, rate_burst = d.rate_burst,
+            connect_timeout_ms = d.connect_timeout_ms, first_byte_timeout_ms = d.first_byte_timeout_ms,
             total_timeout_ms = d.total_timeout_ms, retry_initial_ms = d.retry_initial_ms,
             retry_max_ms = d.retry_max_ms, max_attempts = d.max_attempts,
             poison_policy = d.poison_policy, schema_version = d.schema_version,
@@ -288,10 +316,17 @@ begin
     -- Transactions of where it comes from have all ended: their rows are read again from the first
     -- on, and those that have a receipt are skipped.
     lock table cxsig.checkpoint_default in row exclusive mode;
-    insert into cxsig.checkpoint (destination_id, low, high, filtered, system_identifier, database_oid)
+    insert into cxsig.checkpoint (destination_id, low, high, filtered, backfill_low, backfill_high, floor,
+                                  system_identifier, database_oid)
         select _adopt.destination_id,
-               least(coalesce(last.low, 1), (select min(o.position) from cxsig.outbox o where o.txid = any (last.doubt))),
-               coalesce(last.high, 0), coalesce(last.filtered, 0), here.system_identifier, here.database_oid;
+               least(coalesce(last.low, 1), (select min(o.position) from cxsig.outbox o
+                                             where o.txid = any (last.doubt) and o.stream = 'live')),
+               coalesce(last.high, 0), coalesce(last.filtered, 0),
+               least(coalesce(last.backfill_low, 1), (select min(o.position) from cxsig.outbox o
+                                                      where o.txid = any (last.backfill_doubt)
+                                                        and o.stream = 'backfill')),
+               coalesce(last.backfill_high, 0), (select s.last_value from cxsig.outbox_position s),
+               here.system_identifier, here.database_oid;
 end
 $$;
 comment on function cxsig._adopt(integer) is

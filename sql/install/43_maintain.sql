@@ -145,9 +145,9 @@ begin
     low := (select s.last_value + 1 from cxsig.outbox_position s);
     doubt := '{}';
     for one in
-        select c.low, c.doubt
+        select least(c.low, c.backfill_low) as low, c.doubt || c.backfill_doubt as doubt
         from cxsig.destination d
-        cross join lateral (select k.low, k.doubt from cxsig.checkpoint k
+        cross join lateral (select k.low, k.doubt, k.backfill_low, k.backfill_doubt from cxsig.checkpoint k
                             where k.destination_id = d.destination_id
                             order by k.written_at desc limit 1) c
     loop
@@ -249,8 +249,10 @@ as $$
 begin
     -- An idle destination writes none: its newest one moves forward before its partition goes. An
     -- old checkpoint is always safe, it only makes the next start look further.
-    insert into cxsig.checkpoint (destination_id, low, high, doubt, filtered, system_identifier, database_oid)
-        select c.destination_id, c.low, c.high, c.doubt, c.filtered, c.system_identifier, c.database_oid
+    insert into cxsig.checkpoint (destination_id, low, high, doubt, filtered, backfill_low, backfill_high,
+                                  backfill_doubt, floor, system_identifier, database_oid)
+        select c.destination_id, c.low, c.high, c.doubt, c.filtered, c.backfill_low, c.backfill_high,
+               c.backfill_doubt, c.floor, c.system_identifier, c.database_oid
         from cxsig.destination d
         cross join lateral (select k.* from cxsig.checkpoint k
                             where k.destination_id = d.destination_id

@@ -26,7 +26,9 @@
 	" and (s.expires_at is null or s.expires_at operator(pg_catalog.>) pg_catalog.now())))," \
 	" name::pg_catalog.text, transport, config, projection, mapping, filter, order_scope, "  \
 	"history,"                                                                               \
-	" concurrency, \"window\", connect_timeout_ms, total_timeout_ms, retry_initial_ms,"      \
+	" concurrency, \"window\", connect_timeout_ms, first_byte_timeout_ms, total_timeout_ms," \
+	" batch_size, batch_bytes, batch_linger_ms, coalesce(rate_limit, 0)::float8,"            \
+	" coalesce(rate_burst, 0), retry_initial_ms,"                                            \
 	" retry_max_ms, max_attempts, poison_policy, secret_names,"                              \
 	" coalesce((select k.system_identifier operator(pg_catalog.=) $3"                        \
 	" and k.database_oid operator(pg_catalog.=) $4 from cxsig.checkpoint k"                  \
@@ -111,14 +113,20 @@ config_read_row(HeapTuple row, TupleDesc desc)
 	config->history = config_text(row, desc, 10);
 	config->concurrency = config_int(row, desc, 11);
 	config->window = config_int(row, desc, 12);
-	config->connect_timeout_ms = config_int(row, desc, 13);
-	config->total_timeout_ms = config_int(row, desc, 14);
-	config->retry_initial_ms = config_int(row, desc, 15);
-	config->retry_max_ms = config_int(row, desc, 16);
-	config->max_attempts = config_int(row, desc, 17);
-	config->poison_policy = config_text(row, desc, 18);
-	config->secret_names = config_names(row, desc, 19);
-	config->at_home = DatumGetBool(SPI_getbinval(row, desc, 20, &isnull));
+	config->limits.connect_timeout_ms = config_int(row, desc, 13);
+	config->limits.first_byte_timeout_ms = config_int(row, desc, 14);
+	config->limits.total_timeout_ms = config_int(row, desc, 15);
+	config->batch_size = config_int(row, desc, 16);
+	config->batch_bytes = config_int(row, desc, 17);
+	config->batch_linger_ms = config_int(row, desc, 18);
+	config->rate_limit = DatumGetFloat8(SPI_getbinval(row, desc, 19, &isnull));
+	config->rate_burst = config_int(row, desc, 20);
+	config->retry_initial_ms = config_int(row, desc, 21);
+	config->retry_max_ms = config_int(row, desc, 22);
+	config->max_attempts = config_int(row, desc, 23);
+	config->poison_policy = config_text(row, desc, 24);
+	config->secret_names = config_names(row, desc, 25);
+	config->at_home = DatumGetBool(SPI_getbinval(row, desc, 26, &isnull));
 	return config;
 }
 
@@ -252,8 +260,10 @@ config_apply(CxsigDestination *destination, const CxsigConfig *config)
 	destination->latest = strcmp(config->history, "latest") == 0;
 	destination->concurrency = config->concurrency;
 	destination->window = config->window;
-	destination->limits.connect_timeout_ms = config->connect_timeout_ms;
-	destination->limits.total_timeout_ms = config->total_timeout_ms;
+	destination->limits = config->limits;
+	destination->batch_size = Min(config->batch_size, destination->transport->max_batch);
+	destination->batch_bytes = config->batch_bytes;
+	destination->batch_linger_ms = config->batch_linger_ms;
 	destination->retry_initial_ms = config->retry_initial_ms;
 	destination->retry_max_ms = config->retry_max_ms;
 	destination->max_attempts = config->max_attempts;

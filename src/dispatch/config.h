@@ -23,8 +23,12 @@ typedef struct CxsigConfig
 	char *history;
 	int concurrency;
 	int window;
-	int connect_timeout_ms;
-	int total_timeout_ms;
+	CxsigHttpLimits limits;
+	int batch_size;
+	int batch_bytes;
+	int batch_linger_ms;
+	double rate_limit; /* requests a second, 0 for no limit */
+	int rate_burst;	   /* 0: one second's worth */
 	int retry_initial_ms;
 	int retry_max_ms;
 	int max_attempts;

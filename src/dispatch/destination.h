@@ -67,6 +67,9 @@ typedef struct CxsigDestination
 	bool latest; /* history = latest */
 	int concurrency;
 	int window;
+	int batch_size;
+	int batch_bytes;
+	int batch_linger_ms;
 	CxsigHttpLimits limits;
 	int retry_initial_ms;
 	int retry_max_ms;

@@ -97,7 +97,8 @@ sender_send(CxsigDestination *destination, CxsigLane *lane, TimestampTz now)
 	attempt.attempt = item->attempt;
 	attempt.at = now;
 	memset(&request, 0, sizeof(request));
-	destination->transport->ops->build(destination->transport, &attempt, 1, &request);
+	destination->transport->ops->build(destination->transport, &attempt, 1, destination->batch_bytes,
+									   &request);
 	item->call = cxsig_http_submit(http, &request, &destination->limits, item);
 	cxsig_lane_ready_to_sending(lane);
 	destination->in_flight++;

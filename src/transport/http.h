@@ -18,6 +18,7 @@ typedef struct CxsigHttp CxsigHttp;
 typedef struct CxsigHttpLimits
 {
 	int connect_timeout_ms;
+	int first_byte_timeout_ms; /* from the submit to the first byte of the answer */
 	int total_timeout_ms;
 } CxsigHttpLimits;
 

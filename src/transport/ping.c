@@ -22,11 +22,12 @@
 #include "utils/numeric.h"
 
 #define SQL_TARGET                                                                             \
-	"select d.destination_id, d.transport, d.config, d.connect_timeout_ms, d.total_timeout_ms" \
+	"select d.destination_id, d.transport, d.config, d.connect_timeout_ms,"                    \
+	" d.first_byte_timeout_ms, d.total_timeout_ms"                                             \
 	" from cxsig.destination d where d.name operator(pg_catalog.=) $1"
 
 #define ANSWER_SIZE 4096
-#define N_COLUMNS 5
+#define N_COLUMNS 6
 
 /* Where the ping goes. */
 typedef struct PingTarget
@@ -126,7 +127,8 @@ ping_copy_row(HeapTuple row, TupleDesc desc, PingTarget *target)
 	target->transport = TextDatumGetCString(SPI_getbinval(row, desc, 2, &isnull));
 	target->config = DatumGetJsonbPCopy(SPI_getbinval(row, desc, 3, &isnull));
 	target->limits.connect_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
-	target->limits.total_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
+	target->limits.first_byte_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
+	target->limits.total_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 6, &isnull));
 }
 
 /* An engine, one request, its answer; whatever happens, the engine goes. */

@@ -88,6 +88,7 @@ typedef struct CxsigAttempt
 typedef struct CxsigTransport
 {
 	const struct CxsigTransportOps *ops;
+	int max_batch; /* attempts that one request can carry; 1 where it does not batch */
 } CxsigTransport;
 
 typedef struct CxsigTransportOps
@@ -103,14 +104,20 @@ typedef struct CxsigTransportOps
 	CxsigTransport *(*prepare)(Jsonb *config, const CxsigSecret *secrets, int n_secrets,
 							   const CxsigView *view, const char *destination_name);
 
-	/* Build the request for n attempts (1 unless the transport batches). */
-	void (*build)(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
-				  CxsigRequest *request);
+	/*
+	 * Build a request for the first of n attempts, as many as fit into a body of max_bytes, one at
+	 * least; the result is how many. n is at most max_batch, and no two are of one lane.
+	 */
+	int (*build)(CxsigTransport *transport, const CxsigAttempt *attempts, int n, int max_bytes,
+				 CxsigRequest *request);
 
 	/* Build a ping: a request that changes nothing at the receiver. */
 	void (*build_ping)(CxsigTransport *transport, CxsigRequest *request);
 
-	/* Read the answer into results[0..n-1]. */
+	/*
+	 * Read the answer into results[0..n-1], zeroed but for retry_after_ms, which is -1. A batch that
+	 * was refused as a whole, and may be taken in parts, is CXSIG_SPLIT for each.
+	 */
 	void (*read)(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
 				 const CxsigResponse *response, CxsigResult *results);
 } CxsigTransportOps;

@@ -53,8 +53,8 @@ typedef struct WebhookRequest
 
 static CxsigTransport *webhook_prepare(Jsonb *config, const CxsigSecret *secrets, int n_secrets,
 									   const CxsigView *view, const char *destination_name);
-static void webhook_build(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
-						  CxsigRequest *request);
+static int webhook_build(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
+						 int max_bytes, CxsigRequest *request);
 static void webhook_build_ping(CxsigTransport *transport, CxsigRequest *request);
 static void webhook_read(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
 						 const CxsigResponse *response, CxsigResult *results);
@@ -90,6 +90,7 @@ webhook_prepare(Jsonb *config, const CxsigSecret *secrets, int n_secrets, const 
 	CxsigWebhook *webhook = palloc0(sizeof(CxsigWebhook));
 
 	webhook->base.ops = &cxsig_webhook_ops;
+	webhook->base.max_batch = 1;
 	webhook->view = view;
 	cxsig_webhook_config_parse(config, pstrdup(destination_name), &webhook->config);
 	if (n_secrets >= 0)
@@ -169,8 +170,9 @@ current_secret(const CxsigWebhook *webhook, const char *name, TimestampTz at)
 	return NULL;
 }
 
-static void
-webhook_build(CxsigTransport *transport, const CxsigAttempt *attempts, int n, CxsigRequest *request)
+static int
+webhook_build(CxsigTransport *transport, const CxsigAttempt *attempts, int n, int max_bytes,
+			  CxsigRequest *request)
 {
 	CxsigWebhook *webhook = (CxsigWebhook *) transport;
 	const CxsigEvent *event = attempts[0].event;
@@ -197,6 +199,7 @@ webhook_build(CxsigTransport *transport, const CxsigAttempt *attempts, int n, Cx
 	start_body(&this);
 	cxsig_event_render(webhook->view, event, &request->body);
 	finish_request(&this, &event->event_id);
+	return 1;
 }
 
 static void

@@ -10,6 +10,7 @@ EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(dir $(lastwo
 
 # C, by layer: a layer includes only those that stand above it here (test/lint/house.py checks it).
 OBJS_base = \
+	src/base/clock.o \
 	src/base/partition.o \
 	src/base/settings.o \
 	src/base/shared.o \
@@ -65,15 +66,18 @@ OBJS_transport = \
 
 OBJS_dispatch = \
 	src/dispatch/absent.o \
+	src/dispatch/batch.o \
 	src/dispatch/breaker.o \
 	src/dispatch/check.o \
 	src/dispatch/checkpoint.o \
 	src/dispatch/config.o \
+	src/dispatch/cursor.o \
 	src/dispatch/ddl.o \
 	src/dispatch/destination.o \
 	src/dispatch/dispatcher.o \
 	src/dispatch/doubt.o \
 	src/dispatch/feed.o \
+	src/dispatch/feed_read.o \
 	src/dispatch/guarded.o \
 	src/dispatch/housekeeping.o \
 	src/dispatch/item.o \
@@ -81,6 +85,7 @@ OBJS_dispatch = \
 	src/dispatch/launcher.o \
 	src/dispatch/outcome.o \
 	src/dispatch/progress.o \
+	src/dispatch/rate.o \
 	src/dispatch/receipt.o \
 	src/dispatch/receipt_write.o \
 	src/dispatch/registry.o \

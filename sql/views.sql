@@ -27,8 +27,9 @@ select event_id, 'signal.updated', recorded_at - interval '1 second', recorded_a
 from made;
 insert into cxsig.outbox (position, event_id, recorded_at, ticket_id)
 select :base + n, event_id, recorded_at, ticket_id from made;
-insert into cxsig.checkpoint (destination_id, written_at, low, high, filtered, system_identifier, database_oid)
-select d.id, now() - interval '1 second' * k, :base + case when k > 0 then 1 else low end, :base + 5,
+insert into cxsig.checkpoint (destination_id, written_at, low, high, backfill_low, backfill_high, filtered,
+                              system_identifier, database_oid)
+select d.id, now() - interval '1 second' * k, :base + case when k > 0 then 1 else low end, :base + 5, 1, 0,
        case when k > 0 then 0 else filtered end, 1, 1
 from d
     join (values ('views_bi', 6, 0), ('views_crm', 4, 0), ('views_late', 6, 0), ('views_ops', 5, 4))

@@ -135,7 +135,7 @@ comment on column cxsig.delivery.occurred_at is 'when the signal was true';
 comment on column cxsig.delivery.recorded_at is 'when it was recorded here';
 comment on column cxsig.delivery.sent_at is 'when the last attempt was sent';
 comment on column cxsig.delivery.finished_at is 'when the outcome was known';
-comment on column cxsig.delivery.backfill is 'counted apart from live events';
+comment on column cxsig.delivery.backfill is 'of the backfill stream: a backfill or a replay, counted apart from live events';
 create table cxsig.delivery_default partition of cxsig.delivery default;
 create index delivery_default_position on cxsig.delivery_default (destination_id, position);
 create index delivery_default_event on cxsig.delivery_default (event_id);
@@ -147,6 +147,7 @@ create table cxsig.retry (
     event_id        uuid not null,
     recorded_at     timestamptz not null,
     lane            bigint not null,
+    backfill        boolean not null default false,
     forced          boolean not null default false,
     attempt         integer not null default 0,
     strikes         integer not null default 0,
@@ -164,6 +165,7 @@ comment on column cxsig.retry.position is 'position in the outbox';
 comment on column cxsig.retry.event_id is 'the event';
 comment on column cxsig.retry.recorded_at is 'its partition key in event';
 comment on column cxsig.retry.lane is 'hash of the order scope''s key';
+comment on column cxsig.retry.backfill is 'of the backfill stream';
 comment on column cxsig.retry.forced is 'as in outbox';
 comment on column cxsig.retry.attempt is 'attempts made; 0 for one that waits behind another';
 comment on column cxsig.retry.strikes is 'attempts that failed while other events passed';
@@ -213,8 +215,8 @@ create table cxsig.checkpoint (
     high              bigint not null,
     doubt             xid8[] not null default '{}',
     filtered          bigint not null default 0,
-    backfill_low      bigint not null default 1,
-    backfill_high     bigint not null default 0,
+    backfill_low      bigint not null,
+    backfill_high     bigint not null,
     backfill_doubt    xid8[] not null default '{}',
     floor             bigint not null default 0,
     system_identifier bigint not null,

@@ -119,7 +119,7 @@ begin
                                     http_status, detail, occurred_at, recorded_at, finished_at, backfill)
             values (id, head.position, head.event_id, event.ticket_id, 'dead', head.attempt,
                     head.last_status, head.last_error, event.occurred_at, event.recorded_at,
-                    clock_timestamp(), event.backfill);
+                    clock_timestamp(), head.backfill);
         delete from cxsig.retry r where r.destination_id = id and r.position = head.position;
     else
         update cxsig.retry r set held = false, next_attempt_at = clock_timestamp()

@@ -10,6 +10,7 @@
 #include "utils/timestamp.h"
 
 #define FAILURES_TO_OPEN 10
+#define TRIALS_TO_CLOSE 4
 #define PROBE_INITIAL_MS 500
 #define PROBE_MAX_MS 30000
 #define RETRY_AFTER_MAX_MS ((int64) 24 * 60 * 60 * 1000)
@@ -20,10 +21,14 @@ int
 cxsig_breaker_allows(const CxsigDestination *destination, TimestampTz now)
 {
 	const CxsigBreaker *breaker = &destination->breaker;
-	int limit = breaker->open ? 1 : destination->concurrency;
+	int limit = destination->concurrency;
 
 	if (now < breaker->hold_until)
 		return 0;
+	if (breaker->state == CXSIG_BREAKER_OPEN)
+		limit = 1;
+	else if (breaker->state == CXSIG_BREAKER_HALF_OPEN)
+		limit = Min(limit, TRIALS_TO_CLOSE);
 	return Max(limit - destination->in_flight, 0);
 }
 
@@ -40,32 +45,45 @@ cxsig_breaker_success(CxsigDestination *destination)
 {
 	CxsigBreaker *breaker = &destination->breaker;
 
-	if (breaker->open)
-		ereport(LOG, (errmsg("cxsig destination \"%s\" answers again", destination->name)));
 	breaker->failures = 0;
-	breaker->probes = 0;
-	breaker->open = false;
 	breaker->successes++;
+	if (breaker->state == CXSIG_BREAKER_OPEN)
+	{
+		breaker->state = CXSIG_BREAKER_HALF_OPEN;
+		breaker->trials = 0;
+		cxsig_lanes_forgive(destination->lanes);
+	}
+	if (breaker->state == CXSIG_BREAKER_HALF_OPEN && ++breaker->trials >= TRIALS_TO_CLOSE)
+	{
+		breaker->state = CXSIG_BREAKER_CLOSED;
+		breaker->probes = 0;
+		ereport(LOG, (errmsg("cxsig destination \"%s\" answers again", destination->name)));
+	}
 }
 
 void
-cxsig_breaker_failure(CxsigDestination *destination, int64 retry_after_ms, TimestampTz now)
+cxsig_breaker_failure(CxsigDestination *destination, uint64 lane, int64 retry_after_ms,
+					  TimestampTz now)
 {
 	CxsigBreaker *breaker = &destination->breaker;
 	TimestampTz until = breaker->hold_until;
 
-	breaker->failures++;
-	if (!breaker->open && breaker->failures >= FAILURES_TO_OPEN)
+	if (breaker->failures == 0 || lane != breaker->failed_lane)
+		breaker->failures++;
+	breaker->failed_lane = lane;
+	if (breaker->state == CXSIG_BREAKER_CLOSED && breaker->failures >= FAILURES_TO_OPEN)
 	{
-		breaker->open = true;
+		breaker->state = CXSIG_BREAKER_OPEN;
 		breaker->probes = 0;
 		ereport(LOG,
 				(errmsg("cxsig destination \"%s\" fails: %d requests in a row", destination->name,
 						breaker->failures),
-				 errdetail("Its events wait; one probe at a time is sent until one succeeds.")));
+				 errdetail("Its events wait; one probe at a time is sent until some succeed.")));
 	}
+	else if (breaker->state == CXSIG_BREAKER_HALF_OPEN)
+		breaker->state = CXSIG_BREAKER_OPEN;
 	/* What was in flight when it opened is no probe. */
-	if (breaker->open && now >= breaker->hold_until)
+	if (breaker->state == CXSIG_BREAKER_OPEN && now >= breaker->hold_until)
 		until = TimestampTzPlusMilliseconds(
 			now, cxsig_backoff_ms(++breaker->probes, PROBE_INITIAL_MS, PROBE_MAX_MS,
 								  pg_prng_double(&pg_global_prng_state)));

@@ -2,11 +2,14 @@
  * breaker.h
  *	  The circuit breaker of a destination, and the backoff of a lane.
  *
- * After failures in a row, across lanes, the breaker opens: an outage is lag, it burns no attempts.
- * While it is open one probe at a time is sent, further and further apart; the first success
- * closes it. Retry-After holds the whole destination, breaker or not.
+ * After failures in a row, across lanes, the breaker opens: an outage is lag, it burns no attempts. One
+ * lane alone opens nothing: it may be its event.
+ * While it is open one probe at a time is sent, further and further apart. A success half-opens it: a
+ * few requests at a time, until as many have succeeded; then it closes. A failure opens it again.
+ * Retry-After holds the whole destination, breaker or not.
  *
- *	  closed -(failures)-> open -(probe fails)-> open -(success)-> closed
+ *	  closed -(failures)-> open -(probe fails)-> open -(success)-> half-open -(successes)-> closed
+ *														  half-open -(failure)-> open
  */
 #ifndef CXSIG_BREAKER_H
 #define CXSIG_BREAKER_H
@@ -21,8 +24,8 @@ extern TimestampTz cxsig_breaker_next(const CxsigDestination *destination, Times
 
 extern void cxsig_breaker_success(CxsigDestination *destination);
 
-/* retry_after_ms: what the remote asked for, -1 for nothing. */
-extern void cxsig_breaker_failure(CxsigDestination *destination, int64 retry_after_ms,
+/* lane: of the first event. retry_after_ms: what the remote asked for, -1 for nothing. */
+extern void cxsig_breaker_failure(CxsigDestination *destination, uint64 lane, int64 retry_after_ms,
 								  TimestampTz now);
 
 /*

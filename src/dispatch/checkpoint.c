@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "base/clock.h"
 #include "catalog/pg_type.h"
 #include "dispatch/checkpoint.h"
 #include "dispatch/feed.h"
@@ -19,37 +20,57 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
-#define SQL_WRITE                                                                                  \
-	"insert into cxsig.checkpoint (destination_id, low, high, doubt, filtered, system_identifier," \
-	" database_oid) values ($1, $2, $3, $4, $5, $6, $7)"
-#define SQL_READ                                        \
-	"select low, doubt, filtered from cxsig.checkpoint" \
-	" where destination_id operator(pg_catalog.=) $1 order by written_at desc limit 1"
-/* What has its outcome at or above low, or came with a transaction in doubt. */
-#define SQL_SEEN                                                                              \
-	"select position from cxsig.delivery"                                                     \
-	" where destination_id operator(pg_catalog.=) $1 and position operator(pg_catalog.>=) $2" \
-	" union all select d.position from cxsig.outbox o join cxsig.delivery d"                  \
-	" on d.destination_id operator(pg_catalog.=) $1"                                          \
-	" and d.position operator(pg_catalog.=) o.position"                                       \
-	" where o.txid operator(pg_catalog.=) any ($3) and o.position operator(pg_catalog.<) $2"  \
-	" union all select position from cxsig.retry"                                             \
-	" where destination_id operator(pg_catalog.=) $1 and position operator(pg_catalog.>=) $2" \
-	" union all select r.position from cxsig.outbox o join cxsig.retry r"                     \
-	" on r.destination_id operator(pg_catalog.=) $1"                                          \
-	" and r.position operator(pg_catalog.=) o.position"                                       \
-	" where o.txid operator(pg_catalog.=) any ($3) and o.position operator(pg_catalog.<) $2"
+#define SQL_WRITE                                                                               \
+	"insert into cxsig.checkpoint (destination_id, written_at, low, high, doubt, backfill_low," \
+	" backfill_high, backfill_doubt, filtered, floor, system_identifier, database_oid)"         \
+	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+#define SQL_READ                                                                   \
+	"select written_at, low, doubt, backfill_low, backfill_doubt, filtered, floor" \
+	" from cxsig.checkpoint where destination_id operator(pg_catalog.=) $1"        \
+	" order by written_at desc limit 1"
+/*
+ * What has its outcome, or is in retry: at or above low of its stream ($2, $3), or come with a
+ * transaction in doubt ($4) below that.
+ */
+#define SQL_SEEN_ABOVE(table)                                                             \
+	"select position from cxsig." table " where destination_id operator(pg_catalog.=) $1" \
+	" and position operator(pg_catalog.>=) least($2, $3)"                                 \
+	" and position operator(pg_catalog.>=) case when backfill then $3 else $2 end"
+#define SQL_SEEN_IN_DOUBT(table)                                   \
+	"select t.position from cxsig.outbox o join cxsig." table " t" \
+	" on t.destination_id operator(pg_catalog.=) $1"               \
+	" and t.position operator(pg_catalog.=) o.position"            \
+	" where o.txid operator(pg_catalog.=) any ($4)"                \
+	" and o.position operator(pg_catalog.<) greatest($2, $3)"
+#define SQL_SEEN                                                      \
+	SQL_SEEN_ABOVE("delivery")                                        \
+	" union " SQL_SEEN_IN_DOUBT("delivery") " union " SQL_SEEN_ABOVE( \
+		"retry") " union " SQL_SEEN_IN_DOUBT("retry")
 #define SQL_LANES                                                    \
 	"select lane, pg_catalog.count(*),"                              \
 	" (pg_catalog.array_agg(next_attempt_at order by position))[1]," \
 	" (pg_catalog.array_agg(held order by position))[1]"             \
 	" from cxsig.retry where destination_id operator(pg_catalog.=) $1 group by lane"
 
+#define N_WRITTEN 12
+
+/* A checkpoint as read. */
+typedef struct CxsigRestored
+{
+	int64 low[CXSIG_STREAMS];
+	CxsigXids doubts[CXSIG_STREAMS];
+	int64 filtered;
+} CxsigRestored;
+
 /* Plan and scratch set, kept for the life of the process. */
 static SPIPlanPtr write_plan = NULL;
 static CxsigXids scratch_doubts = {NULL, 0, 0};
 
-static void restore_seen(CxsigDestination *destination, int64 low, Datum doubts);
+static bool place_differs(const CxsigCursor *cursor);
+static void checkpoint_write_one(CxsigDestination *destination);
+static void checkpoint_read(CxsigDestination *destination, CxsigRestored *restored);
+
+static void restore_seen(CxsigDestination *destination, const CxsigRestored *from);
 static void restore_lanes(CxsigDestination *destination);
 static void doubts_from_array(CxsigXids *doubts, Datum array);
 static void checkpoint_execute(const char *sql, int n, Oid *types, Datum *values);
@@ -57,12 +78,17 @@ static void checkpoint_execute(const char *sql, int n, Oid *types, Datum *values
 bool
 cxsig_checkpoint_wanted(const CxsigDestination *destination)
 {
-	if (destination->written_low != cxsig_progress_low(destination->progress) ||
-		destination->written_high != cxsig_progress_high(destination->progress) ||
-		destination->written_filtered != cxsig_progress_filtered(destination->progress))
-		return true;
-	cxsig_feed_doubts(destination, &scratch_doubts);
-	return destination->written_doubts != scratch_doubts.n;
+	return place_differs(&destination->cursors[CXSIG_LIVE]) ||
+		   place_differs(&destination->cursors[CXSIG_BACKFILL]);
+}
+
+static bool
+place_differs(const CxsigCursor *cursor)
+{
+	CxsigPlace place;
+
+	cxsig_cursor_place(cursor, &place);
+	return memcmp(&place, &cursor->written, sizeof(place)) != 0;
 }
 
 void
@@ -72,7 +98,8 @@ cxsig_checkpoint_write(const CxsigReceipts *receipts)
 
 	if (receipts->checkpoints != NIL && write_plan == NULL)
 	{
-		Oid types[] = {INT4OID, INT8OID, INT8OID, XID8ARRAYOID, INT8OID, INT8OID, OIDOID};
+		Oid types[N_WRITTEN] = {INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID, XID8ARRAYOID, INT8OID,
+								INT8OID, XID8ARRAYOID,	 INT8OID, INT8OID, INT8OID,		 OIDOID};
 		SPIPlanPtr plan = SPI_prepare(SQL_WRITE, lengthof(types), types);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
@@ -81,81 +108,120 @@ cxsig_checkpoint_write(const CxsigReceipts *receipts)
 		write_plan = plan;
 	}
 	foreach (cell, receipts->checkpoints)
-	{
-		CxsigDestination *destination = lfirst(cell);
-		Datum values[7];
+		checkpoint_write_one(lfirst(cell));
+}
 
-		cxsig_feed_doubts(destination, &scratch_doubts);
-		destination->writing_low = cxsig_progress_low(destination->progress);
-		destination->writing_filtered = cxsig_progress_filtered(destination->progress);
-		destination->writing_doubts = scratch_doubts.n;
-		values[0] = Int32GetDatum(destination->id);
-		values[1] = Int64GetDatum(cxsig_progress_low(destination->progress));
-		values[2] = Int64GetDatum(cxsig_progress_high(destination->progress));
-		values[3] = cxsig_xids_array(&scratch_doubts);
-		values[4] = Int64GetDatum(cxsig_progress_filtered(destination->progress));
-		values[5] = Int64GetDatum((int64) GetSystemIdentifier());
-		values[6] = ObjectIdGetDatum(MyDatabaseId);
-		if (SPI_execute_plan(write_plan, values, NULL, false, 0) != SPI_OK_INSERT)
-			elog(ERROR, "could not write a checkpoint");
+static void
+checkpoint_write_one(CxsigDestination *destination)
+{
+	Datum values[N_WRITTEN];
+	Datum *value = values;
+	int64 filtered = 0;
+	int i;
+
+	/* The newest row counts: a clock set back must not make an old one of this. */
+	destination->checkpoint_at = Max(GetCurrentTimestamp(), destination->checkpoint_at + 1);
+	*value++ = Int32GetDatum(destination->id);
+	*value++ = TimestampTzGetDatum(destination->checkpoint_at);
+	for (i = 0; i < CXSIG_STREAMS; i++)
+	{
+		CxsigCursor *cursor = &destination->cursors[i];
+
+		cxsig_cursor_place(cursor, &cursor->writing);
+		cxsig_cursor_doubts(cursor, &scratch_doubts);
+		*value++ = Int64GetDatum(cursor->writing.low);
+		*value++ = Int64GetDatum(cursor->writing.high);
+		*value++ = cxsig_xids_array(&scratch_doubts);
+		filtered += cursor->writing.filtered;
 	}
+	*value++ = Int64GetDatum(filtered);
+	*value++ = Int64GetDatum(destination->floor);
+	*value++ = Int64GetDatum((int64) GetSystemIdentifier());
+	*value++ = ObjectIdGetDatum(MyDatabaseId);
+	Assert(value == values + N_WRITTEN);
+	if (SPI_execute_plan(write_plan, values, NULL, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not write a checkpoint");
 }
 
 void
 cxsig_checkpoint_written(List *destinations)
 {
 	ListCell *cell;
+	int i;
 
 	foreach (cell, destinations)
-	{
-		CxsigDestination *destination = lfirst(cell);
+		for (i = 0; i < CXSIG_STREAMS; i++)
+		{
+			CxsigCursor *cursor = &((CxsigDestination *) lfirst(cell))->cursors[i];
 
-		destination->written_doubts = destination->writing_doubts;
-		destination->written_low = destination->writing_low;
-		destination->written_high = cxsig_progress_high(destination->progress);
-		destination->written_filtered = destination->writing_filtered;
-	}
+			cursor->written = cursor->writing;
+		}
 }
 
 void
 cxsig_checkpoint_restore(CxsigDestination *destination)
 {
-	Oid types[] = {INT4OID};
-	Datum id = Int32GetDatum(destination->id);
-	int64 low = 1;
-	int64 filtered = 0;
-	CxsigXids doubts = {NULL, 0, 0};
-	MemoryContext old;
-	bool isnull;
+	CxsigRestored restored;
+	int i;
 
-	checkpoint_execute(SQL_READ, 1, types, &id);
-	if (SPI_processed > 0)
-	{
-		HeapTuple row = SPI_tuptable->vals[0];
-		TupleDesc desc = SPI_tuptable->tupdesc;
-
-		low = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
-		filtered = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
-		doubts_from_array(&doubts, SPI_getbinval(row, desc, 2, &isnull));
-	}
-	/* SPI leaves its own context behind. */
-	old = MemoryContextSwitchTo(destination->context);
-	destination->progress = cxsig_progress_create(low, filtered);
-	MemoryContextSwitchTo(old);
-	restore_seen(destination, low, cxsig_xids_array(&doubts));
+	checkpoint_read(destination, &restored);
+	restore_seen(destination, &restored);
 	restore_lanes(destination);
-	cxsig_feed_start(destination, low - 1, &doubts);
-	cxsig_xids_free(&doubts);
+	for (i = 0; i < CXSIG_STREAMS; i++)
+	{
+		CxsigCursor *cursor = &destination->cursors[i];
+
+		cxsig_cursor_start(cursor, restored.low[i], i == CXSIG_LIVE ? restored.filtered : 0);
+		cxsig_feed_start(cursor, restored.low[i] - 1, &restored.doubts[i]);
+		cxsig_xids_free(&restored.doubts[i]);
+	}
 }
 
 static void
-restore_seen(CxsigDestination *destination, int64 low, Datum doubts)
+checkpoint_read(CxsigDestination *destination, CxsigRestored *restored)
 {
-	Oid types[] = {INT4OID, INT8OID, XID8ARRAYOID};
-	Datum values[] = {Int32GetDatum(destination->id), Int64GetDatum(low), doubts};
-	uint64 i;
+	Oid types[] = {INT4OID};
+	Datum id = Int32GetDatum(destination->id);
+	HeapTuple row;
+	TupleDesc desc;
 	bool isnull;
 
+	memset(restored, 0, sizeof(*restored));
+	checkpoint_execute(SQL_READ, 1, types, &id);
+	if (SPI_processed == 0)
+	{
+		restored->low[CXSIG_LIVE] = restored->low[CXSIG_BACKFILL] = 1;
+		return;
+	}
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	destination->checkpoint_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 1, &isnull));
+	restored->low[CXSIG_LIVE] = DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull));
+	doubts_from_array(&restored->doubts[CXSIG_LIVE], SPI_getbinval(row, desc, 3, &isnull));
+	restored->low[CXSIG_BACKFILL] = DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull));
+	doubts_from_array(&restored->doubts[CXSIG_BACKFILL], SPI_getbinval(row, desc, 5, &isnull));
+	restored->filtered = DatumGetInt64(SPI_getbinval(row, desc, 6, &isnull));
+	destination->floor = DatumGetInt64(SPI_getbinval(row, desc, 7, &isnull));
+}
+
+static void
+restore_seen(CxsigDestination *destination, const CxsigRestored *from)
+{
+	Oid types[] = {INT4OID, INT8OID, INT8OID, XID8ARRAYOID};
+	CxsigXids doubts = {NULL, 0, 0};
+	Datum values[lengthof(types)];
+	uint64 i;
+	int j;
+	bool isnull;
+
+	cxsig_xids_copy(&doubts, &from->doubts[CXSIG_LIVE]);
+	for (j = 0; j < from->doubts[CXSIG_BACKFILL].n; j++)
+		cxsig_xids_add(&doubts, from->doubts[CXSIG_BACKFILL].xids[j]);
+	values[0] = Int32GetDatum(destination->id);
+	values[1] = Int64GetDatum(from->low[CXSIG_LIVE]);
+	values[2] = Int64GetDatum(from->low[CXSIG_BACKFILL]);
+	values[3] = cxsig_xids_array(&doubts);
+	cxsig_xids_free(&doubts);
 	checkpoint_execute(SQL_SEEN, lengthof(types), types, values);
 	for (i = 0; i < SPI_processed; i++)
 		cxsig_destination_mark_seen(
@@ -184,7 +250,8 @@ restore_lanes(CxsigDestination *destination)
 
 		destination->stored += stored;
 		cxsig_lane_new_to_waiting(lane, stored,
-								  no_due ? GetCurrentTimestamp() : DatumGetTimestampTz(due),
+								  no_due ? cxsig_clock_now()
+										 : cxsig_clock_from_wall(DatumGetTimestampTz(due)),
 								  DatumGetBool(SPI_getbinval(row, desc, 4, &isnull)));
 	}
 }

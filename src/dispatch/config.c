@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "base/clock.h"
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -268,12 +269,14 @@ config_apply(CxsigDestination *destination, const CxsigConfig *config)
 	destination->retry_max_ms = config->retry_max_ms;
 	destination->max_attempts = config->max_attempts;
 	destination->hold_poison = strcmp(config->poison_policy, "hold") == 0;
-	destination->written_low = -1;
+	cxsig_rate_init(&destination->rate, config->rate_limit, config->rate_burst, cxsig_clock_now());
 
 	destination->items = SlabContextCreate(CurrentMemoryContext, "cxsig items",
 										   SLAB_DEFAULT_BLOCK_SIZE, sizeof(CxsigItem));
 	destination->lanes = cxsig_lanes_create(destination);
-	dlist_init(&destination->drainings);
-	dlist_init(&destination->ready);
+	cxsig_cursor_init(&destination->cursors[CXSIG_LIVE], destination, CXSIG_LIVE);
+	cxsig_cursor_init(&destination->cursors[CXSIG_BACKFILL], destination, CXSIG_BACKFILL);
 	dlist_init(&destination->loading);
+	dlist_init(&destination->in_flight_batches);
+	dlist_init(&destination->halves);
 }

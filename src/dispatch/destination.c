@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "common/hashfn.h"
 #include "dispatch/destination.h"
 #include "dispatch/feed.h"
@@ -34,11 +35,11 @@ typedef struct SeenEntry
 #include "lib/simplehash.h"
 
 static bool was_seen(CxsigDestination *destination, int64 position);
-static CxsigDraining *draining_get(CxsigDestination *destination, FullTransactionId xid);
-static void draining_settle(CxsigDestination *destination, CxsigDraining *draining);
-static CxsigItem *item_create(CxsigDestination *destination, CxsigEventRef *ref, int64 position,
-							  bool forced);
+static CxsigItem *item_create(CxsigDestination *destination, const CxsigFeedRow *row,
+							  bool backfill);
+static bool supersede(CxsigItem *item, const CxsigFeedRow *row);
 static void supersede_waiting(CxsigLane *lane, const CxsigItem *newer);
+static void destination_leave_feeds(CxsigDestination *destination);
 static void lane_release_events(CxsigLane *lane);
 
 int
@@ -48,61 +49,65 @@ cxsig_destination_room(const CxsigDestination *destination)
 }
 
 void
-cxsig_destination_accept(CxsigDestination *destination, CxsigEventRef *ref, int64 position,
-						 FullTransactionId draining, bool forced)
+cxsig_destination_accept(CxsigCursor *cursor, const CxsigFeedRow *row, bool drained)
 {
-	bool main_range = !FullTransactionIdIsValid(draining);
-	CxsigDraining *drain = main_range ? NULL : draining_get(destination, draining);
-	bool seen = was_seen(destination, position);
+	CxsigDestination *destination = cursor->destination;
+	FullTransactionId xid = drained ? row->xid : InvalidFullTransactionId;
+	bool seen = was_seen(destination, row->position);
 	CxsigItem *item;
 	CxsigLane *lane;
 
-	if (seen || !cxsig_event_matches(&destination->view, ref->event))
+	if (seen || !cxsig_event_matches(&destination->view, row->ref->event))
 	{
-		if (main_range)
-			cxsig_progress_pass(destination->progress, position, !seen);
-		else if (!seen)
-			drain->filtered++;
+		cxsig_cursor_pass(cursor, row->position, xid, !seen);
 		return;
 	}
-
-	item = item_create(destination, ref, position, forced);
-	item->draining = drain;
-	if (main_range)
-		item->entry = cxsig_progress_add(destination->progress, position);
-	else
-		drain->open++;
-
-	if (destination->latest && ref->event->stale && !forced)
-	{
-		cxsig_receipt_superseded(item, NULL, "stale: a newer revision was known when it came");
+	item = item_create(destination, row, cursor->stream == CXSIG_BACKFILL);
+	cxsig_cursor_open(cursor, item, xid);
+	if (supersede(item, row))
 		return;
-	}
-	lane = cxsig_lane_get(destination->lanes, cxsig_lane_key(destination, ref->event, position));
+	lane = cxsig_lane_get(destination->lanes,
+						  cxsig_lane_key(destination, row->ref->event, row->position));
 	if (lane->state == CXSIG_LANE_WAITING || lane->state == CXSIG_LANE_LOADING || lane->stored > 0)
 	{
 		item->lane = lane;
 		cxsig_receipt_queue_behind(item);
 		return;
 	}
-	if (destination->latest && !forced)
+	if (destination->latest && !item->forced)
 		supersede_waiting(lane, item);
 	cxsig_lane_push(lane, item);
 }
 
-CxsigItem *
-cxsig_destination_restore(CxsigDestination *destination, CxsigLane *lane, CxsigEventRef *ref,
-						  int64 position, bool forced, int attempt, int strikes)
+void
+cxsig_destination_restore(CxsigLane *lane, const CxsigFeedRow *row, bool backfill, int attempt,
+						  int strikes)
 {
-	CxsigItem *item = item_create(destination, ref, position, forced);
+	CxsigItem *item = item_create(lane->destination, row, backfill);
 
 	item->stored = true;
 	item->attempt = attempt;
 	item->strikes = strikes;
-	if (destination->latest && !forced)
+	if (supersede(item, row))
+		return;
+	if (lane->destination->latest && !item->forced)
 		supersede_waiting(lane, item);
 	cxsig_lane_push(lane, item);
-	return item;
+}
+
+/* With history = latest: is the item itself older than what is known? Then it has its outcome. */
+static bool
+supersede(CxsigItem *item, const CxsigFeedRow *row)
+{
+	if (!item->destination->latest || item->forced)
+		return false;
+	if (item->ref->event->stale)
+		cxsig_receipt_superseded(item, NULL, "stale: a newer revision was known when it came");
+	else if (row->has_newer)
+		cxsig_receipt_superseded(item, &row->newer, "a newer revision is known");
+	else
+		return false;
+	return true;
 }
 
 /* With history = latest, what waits in the lane for the same ticket is superseded by a newer item. */
@@ -120,21 +125,21 @@ supersede_waiting(CxsigLane *lane, const CxsigItem *newer)
 			strcmp(older->ref->event->ticket_id, newer->ref->event->ticket_id) != 0)
 			continue;
 		cxsig_lane_remove(lane, older);
-		if (lane->queued == 0 && lane->state == CXSIG_LANE_READY)
-			dlist_delete(&lane->node);
-		cxsig_receipt_superseded(older, newer->ref->event, "a newer revision stands for it");
+		cxsig_receipt_superseded(older, &newer->ref->event->event_id,
+								 "a newer revision stands for it");
 	}
 }
 
 static CxsigItem *
-item_create(CxsigDestination *destination, CxsigEventRef *ref, int64 position, bool forced)
+item_create(CxsigDestination *destination, const CxsigFeedRow *row, bool backfill)
 {
 	CxsigItem *item = MemoryContextAllocZero(destination->items, sizeof(CxsigItem));
 
 	item->destination = destination;
-	item->ref = cxsig_event_ref_retain(ref);
-	item->position = position;
-	item->forced = forced;
+	item->ref = cxsig_event_ref_retain(row->ref);
+	item->position = row->position;
+	item->forced = row->forced;
+	item->backfill = backfill;
 	destination->held++;
 	return item;
 }
@@ -142,72 +147,26 @@ item_create(CxsigDestination *destination, CxsigEventRef *ref, int64 position, b
 void
 cxsig_destination_settle(CxsigItem *item)
 {
-	CxsigDestination *destination = item->destination;
-
-	if (item->draining != NULL)
-	{
-		item->draining->open--;
-		draining_settle(destination, item->draining);
-	}
-	else if (!item->stored)
-		cxsig_progress_done(destination->progress, item->entry);
-	destination->held--;
+	if (item->cursor != NULL)
+		cxsig_cursor_settle(item);
+	item->destination->held--;
 	cxsig_event_ref_release(item->ref);
 	pfree(item);
-}
-
-static CxsigDraining *
-draining_get(CxsigDestination *destination, FullTransactionId xid)
-{
-	dlist_iter iter;
-	CxsigDraining *draining;
-
-	dlist_foreach (iter, &destination->drainings)
-	{
-		draining = dlist_container(CxsigDraining, node, iter.cur);
-		if (FullTransactionIdEquals(draining->xid, xid))
-			return draining;
-	}
-	draining = MemoryContextAllocZero(destination->context, sizeof(CxsigDraining));
-	draining->xid = xid;
-	draining->reading = true;
-	dlist_push_tail(&destination->drainings, &draining->node);
-	return draining;
-}
-
-void
-cxsig_destination_drained(CxsigDestination *destination, FullTransactionId xid)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify (iter, &destination->drainings)
-	{
-		CxsigDraining *draining = dlist_container(CxsigDraining, node, iter.cur);
-
-		if (!FullTransactionIdEquals(draining->xid, xid))
-			continue;
-		draining->reading = false;
-		draining_settle(destination, draining);
-	}
-}
-
-/* Forget a transaction whose rows all have their outcome. */
-static void
-draining_settle(CxsigDestination *destination, CxsigDraining *draining)
-{
-	if (draining->reading || draining->open > 0)
-		return;
-	cxsig_progress_count_filtered(destination->progress, draining->filtered);
-	dlist_delete(&draining->node);
-	pfree(draining);
 }
 
 void
 cxsig_destination_drain(CxsigDestination *destination)
 {
 	destination->draining = true;
-	destination->drain_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DRAIN_MS);
-	cxsig_feed_leave(destination);
+	destination->drain_until = TimestampTzPlusMilliseconds(cxsig_clock_now(), DRAIN_MS);
+	destination_leave_feeds(destination);
+}
+
+static void
+destination_leave_feeds(CxsigDestination *destination)
+{
+	cxsig_feed_leave(&destination->cursors[CXSIG_LIVE]);
+	cxsig_feed_leave(&destination->cursors[CXSIG_BACKFILL]);
 }
 
 /* Give back the events that the items hold; the items themselves go with the context. */
@@ -224,8 +183,9 @@ void
 cxsig_destination_free(CxsigDestination *destination)
 {
 	Assert(destination->in_flight == 0);
-	cxsig_feed_leave(destination);
-	cxsig_xids_free(&destination->doubts);
+	destination_leave_feeds(destination);
+	cxsig_xids_free(&destination->cursors[CXSIG_LIVE].doubts);
+	cxsig_xids_free(&destination->cursors[CXSIG_BACKFILL].doubts);
 	cxsig_lanes_each(destination->lanes, lane_release_events);
 	MemoryContextDelete(destination->context);
 }

@@ -11,15 +11,13 @@
 #ifndef CXSIG_DESTINATION_H
 #define CXSIG_DESTINATION_H
 
-#include "access/transam.h"
-#include "dispatch/doubt.h"
+#include "dispatch/cursor.h"
+#include "dispatch/feed_read.h"
 #include "dispatch/lane.h"
-#include "dispatch/progress.h"
+#include "dispatch/rate.h"
 #include "lib/ilist.h"
 #include "transport/http.h"
 #include "transport/transport.h"
-
-struct CxsigFeed;
 
 typedef enum CxsigScope
 {
@@ -28,22 +26,21 @@ typedef enum CxsigScope
 	CXSIG_SCOPE_NONE
 } CxsigScope;
 
-/* A transaction that was in doubt and whose rows are being delivered. */
-typedef struct CxsigDraining
+typedef enum CxsigBreakerState
 {
-	dlist_node node;
-	FullTransactionId xid;
-	int64 open; /* items without an outcome */
-	int64 filtered;
-	bool reading; /* more of its rows may come */
-} CxsigDraining;
+	CXSIG_BREAKER_CLOSED,
+	CXSIG_BREAKER_OPEN,
+	CXSIG_BREAKER_HALF_OPEN
+} CxsigBreakerState;
 
 /* Consecutive failures and what they lead to: see breaker.c. */
 typedef struct CxsigBreaker
 {
-	int failures; /* in a row */
-	int probes;	  /* failed since it opened */
-	bool open;
+	CxsigBreakerState state;
+	int failures;			/* in a row, each of another lane than the one before */
+	uint64 failed_lane;		/* the last one's */
+	int probes;				/* failed since it opened */
+	int trials;				/* succeeded since it is half-open */
 	uint64 successes;		/* since the destination was loaded */
 	TimestampTz hold_until; /* nothing is sent before (breaker or Retry-After) */
 } CxsigBreaker;
@@ -51,7 +48,6 @@ typedef struct CxsigBreaker
 typedef struct CxsigDestination
 {
 	dlist_node node;	   /* in the registry */
-	dlist_node member;	   /* in its feed's members */
 	MemoryContext context; /* everything here */
 	MemoryContext items;   /* the items */
 	int id;
@@ -77,28 +73,22 @@ typedef struct CxsigDestination
 	bool hold_poison;
 
 	/* state */
-	struct CxsigFeed *feed;
-	CxsigXids doubts; /* once it has left its feed: in doubt there */
-	CxsigProgress *progress;
-	dlist_head drainings;
+	CxsigCursor cursors[CXSIG_STREAMS];
+	TimestampTz checkpoint_at; /* when the newest checkpoint says it was written */
+	int64 floor;			   /* rows up to here were written in another cluster or database */
 	struct seenset_hash *seen; /* positions that have their outcome from before the start */
 	CxsigLanes *lanes;
-	dlist_head ready;	/* lanes */
 	dlist_head loading; /* lanes */
 	CxsigBreaker breaker;
-	int held; /* items in memory */
-	int in_flight;
-	int64 stored; /* rows in cxsig.retry */
-
-	/* the checkpoint that is being written, and the one written last */
-	int64 writing_low;
-	int64 writing_filtered;
-	int writing_doubts;
-	int64 written_low;
-	int64 written_high;
-	int64 written_filtered;
-	int written_doubts;
-	bool unauthorised; /* stop it, with this reason, once drained */
+	CxsigRate rate;
+	dlist_head in_flight_batches;
+	dlist_head halves;		  /* batches that were refused as a whole, to be sent in halves */
+	int in_flight;			  /* requests */
+	int in_flight_backfill;	  /* of those, requests that carry backfill */
+	TimestampTz linger_until; /* ready lanes wait for company until then; 0: not set */
+	int held;				  /* items in memory */
+	int64 stored;			  /* rows in cxsig.retry */
+	bool unauthorised;		  /* stop it, with this reason, once drained */
 	bool gone;
 	char stop_reason[256];
 } CxsigDestination;
@@ -108,18 +98,13 @@ extern int cxsig_destination_room(const CxsigDestination *destination);
 
 /*
  * Take an event from the feed: filter it, skip it if its outcome is known, or queue it in its lane.
- * draining: the transaction in doubt it came with, or InvalidFullTransactionId for the main range.
+ * drained: it came with a transaction that was in doubt.
  */
-extern void cxsig_destination_accept(CxsigDestination *destination, CxsigEventRef *ref,
-									 int64 position, FullTransactionId draining, bool forced);
+extern void cxsig_destination_accept(CxsigCursor *cursor, const CxsigFeedRow *row, bool drained);
 
 /* Queue an event read back from cxsig.retry. */
-extern CxsigItem *cxsig_destination_restore(CxsigDestination *destination, CxsigLane *lane,
-											CxsigEventRef *ref, int64 position, bool forced,
-											int attempt, int strikes);
-
-/* All rows of a transaction that was in doubt have been read. */
-extern void cxsig_destination_drained(CxsigDestination *destination, FullTransactionId xid);
+extern void cxsig_destination_restore(CxsigLane *lane, const CxsigFeedRow *row, bool backfill,
+									  int attempt, int strikes);
 
 /* The item has its outcome, or is in cxsig.retry: forget it. It is in no lane any more. */
 extern void cxsig_destination_settle(CxsigItem *item);

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "dispatch/breaker.h"
@@ -41,7 +42,7 @@
 #define AFTER_FAILURE_MS 500
 #define SHUTDOWN_GRACE_MS 500
 
-/* What a turn is after, and when; see the steps. */
+/* What a turn is after, and when (see clock.h); see the steps. */
 typedef struct Turn
 {
 	TimestampTz now;
@@ -73,8 +74,6 @@ static void turn_sync(Turn *turn);
 static void turn_failed(Turn *turn);
 static void turn_look_again(Turn *turn);
 static void turn_wait(Turn *turn, WaitEventSet *set);
-static bool nothing_to_send(void);
-static bool is_idle(void);
 static void dispatcher_shutdown(void);
 
 CXSIG_DEFINE_WAIT_EVENT(dispatcher_wait_event, "CxsigDispatcherMain")
@@ -159,7 +158,7 @@ dispatcher_loop(WaitEventSet *set)
 
 	while (!ShutdownRequestPending)
 	{
-		Turn turn = {GetCurrentTimestamp(), DT_NOEND, false};
+		Turn turn = {cxsig_clock_now(), DT_NOEND, false};
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(scratch);
@@ -283,7 +282,7 @@ turn_send(Turn *turn)
 
 	do
 	{
-		turn->now = GetCurrentTimestamp();
+		turn->now = cxsig_clock_now();
 		dlist_foreach (iter, &cxsig_destinations)
 		{
 			CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
@@ -304,8 +303,9 @@ turn_write(Turn *turn)
 {
 	TimestampTz due = TimestampTzPlusMilliseconds(turn->now, -cxsig_receipt_delay);
 	List *checkpoints = NIL;
-	bool flush = cxsig_receipt_pending() >= RECEIPTS_AT_ONCE || cxsig_receipt_oldest() <= due ||
-				 (sync_seen != 0 && cxsig_receipt_pending() > 0 && nothing_to_send());
+	bool flush =
+		cxsig_receipt_pending() >= RECEIPTS_AT_ONCE || cxsig_receipt_oldest() <= due ||
+		(sync_seen != 0 && cxsig_receipt_pending() > 0 && cxsig_registry_nothing_to_send());
 
 	if (turn->now >= next_checkpoint)
 	{
@@ -363,8 +363,8 @@ turn_sync(Turn *turn)
 {
 	uint64 request = pg_atomic_read_u64(&cxsig_slot->sync_request);
 
-	if (sync_seen != 0 && sync_read && is_idle() &&
-		cxsig_receipt_flush(cxsig_registry_checkpoints(), &turn->gone))
+	if (sync_seen != 0 && sync_read && !reload_wanted && cxsig_receipt_pending() == 0 &&
+		cxsig_registry_is_idle() && cxsig_receipt_flush(cxsig_registry_checkpoints(), &turn->gone))
 	{
 		pg_atomic_write_u64(&cxsig_slot->sync_done, sync_seen);
 		sync_seen = 0;
@@ -378,39 +378,6 @@ turn_sync(Turn *turn)
 		poll_wanted = true;
 		turn->wait_until = turn->now;
 	}
-}
-
-/* Is nothing in flight, and no lane ready? */
-static bool
-nothing_to_send(void)
-{
-	dlist_iter iter;
-
-	if (cxsig_sender_in_flight() > 0)
-		return false;
-	dlist_foreach (iter, &cxsig_destinations)
-		if (!dlist_is_empty(&dlist_container(CxsigDestination, node, iter.cur)->ready))
-			return false;
-	return true;
-}
-
-/* Does every event that was read have its outcome, written? */
-static bool
-is_idle(void)
-{
-	dlist_iter iter;
-
-	if (reload_wanted || cxsig_registry_waits() || cxsig_receipt_pending() > 0)
-		return false;
-	dlist_foreach (iter, &cxsig_destinations)
-	{
-		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
-
-		if (destination->draining || destination->held > 0 || !cxsig_feed_at_end(destination) ||
-			cxsig_lanes_count(destination->lanes) > 0)
-			return false;
-	}
-	return true;
 }
 
 /* The database would not: leave it alone for a moment. */
@@ -441,9 +408,8 @@ turn_look_again(Turn *turn)
 		turn->wait_until = Min(turn->wait_until, cxsig_breaker_next(destination, turn->now));
 		if (cxsig_breaker_allows(destination, turn->now) > 0)
 			turn->wait_until = Min(turn->wait_until, cxsig_lanes_next_due(destination->lanes));
-		if (!dlist_is_empty(&destination->ready) &&
-			cxsig_sender_allows(destination, cxsig_registry_count(), turn->now) > 0)
-			turn->wait_until = turn->now;
+		turn->wait_until =
+			Min(turn->wait_until, cxsig_sender_due(destination, cxsig_registry_count(), turn->now));
 	}
 }
 
@@ -451,7 +417,7 @@ static void
 turn_wait(Turn *turn, WaitEventSet *set)
 {
 	WaitEvent event;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = cxsig_clock_now();
 	long timeout = cxsig_poll_interval;
 	long engine = cxsig_sender_timeout_ms();
 
@@ -471,10 +437,10 @@ turn_wait(Turn *turn, WaitEventSet *set)
 static void
 dispatcher_shutdown(void)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_GRACE_MS);
+	TimestampTz end = TimestampTzPlusMilliseconds(cxsig_clock_now(), SHUTDOWN_GRACE_MS);
 	bool gone = false;
 
-	while (cxsig_sender_in_flight() > 0 && GetCurrentTimestamp() < end)
+	while (cxsig_sender_in_flight() > 0 && cxsig_clock_now() < end)
 	{
 		(void) WaitLatchOrSocket(MyLatch, WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 								 cxsig_sender_fd(), 20, dispatcher_wait_event());

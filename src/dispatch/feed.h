@@ -1,22 +1,23 @@
 /*
  * feed.h
- *	  Feeds: readers of the outbox. One live feed serves every destination that has caught up; one
- *	  that falls behind reads on its own, and joins again when it is where the live feed is.
+ *	  Feeds: readers of one stream of the outbox. One serves every destination that has caught up;
+ *	  one that falls behind reads on its own, and joins again when it is where the others are.
  */
 #ifndef CXSIG_FEED_H
 #define CXSIG_FEED_H
 
-#include "dispatch/destination.h"
-#include "dispatch/doubt.h"
+#include "dispatch/cursor.h"
+
+typedef struct CxsigFeed CxsigFeed;
 
 /*
- * Give a destination a feed of its own: it reads positions above high, and of the transactions in
+ * Give a cursor a feed of its own: it reads positions above high, and of the transactions in
  * doubt those at or below it. doubts is copied.
  */
-extern void cxsig_feed_start(CxsigDestination *destination, int64 high, const CxsigXids *doubts);
+extern void cxsig_feed_start(CxsigCursor *cursor, int64 high, const CxsigXids *doubts);
 
-/* Take a destination off its feed, if it has one; it keeps what was in doubt there. */
-extern void cxsig_feed_leave(CxsigDestination *destination);
+/* Take a cursor off its feed, if it has one; it keeps what was in doubt there. */
+extern void cxsig_feed_leave(CxsigCursor *cursor);
 
 /*
  * Read on, all feeds under one snapshot, and hand the events out. False where reading failed and was
@@ -27,10 +28,10 @@ extern bool cxsig_feed_poll(bool *more, bool *gone);
 /* Is there a feed whose destinations have room? */
 extern bool cxsig_feed_has_room(void);
 
-/* Has the last poll read all that its snapshot could see, for this destination? */
-extern bool cxsig_feed_at_end(const CxsigDestination *destination);
+/* Has the last poll read all that its snapshot could see, for this cursor? */
+extern bool cxsig_feed_at_end(const CxsigCursor *cursor);
 
-/* What a destination's checkpoint must list: in doubt, or ended and not delivered yet. */
-extern void cxsig_feed_doubts(const CxsigDestination *destination, CxsigXids *doubts);
+/* The transactions in doubt of a feed, and those it drains. */
+extern void cxsig_feed_doubts(const CxsigFeed *feed, CxsigXids *doubts);
 
 #endif

@@ -89,6 +89,6 @@ show_figures(TimestampTz now)
 	pg_atomic_write_u32(&figures->lanes, lanes);
 	pg_atomic_write_u32(&figures->held, held);
 	pg_atomic_write_u32(&figures->in_flight, cxsig_sender_in_flight());
-	pg_atomic_write_u64(&figures->last_turn, (uint64) now);
+	pg_atomic_write_u64(&figures->last_turn, (uint64) GetCurrentTimestamp());
 	pg_atomic_write_u64(&figures->memory, MemoryContextMemAllocated(TopMemoryContext, true));
 }

@@ -8,9 +8,10 @@
 #include "event/event.h"
 #include "lib/ilist.h"
 
+struct CxsigCursor;
 struct CxsigDestination;
-struct CxsigLane;
 struct CxsigDraining;
+struct CxsigLane;
 
 /* An event read once for all destinations that want it. */
 typedef struct CxsigEventRef
@@ -26,15 +27,16 @@ typedef struct CxsigItem
 	struct CxsigLane *lane;
 	CxsigEventRef *ref;
 	int64 position;
-	uint64 entry;					/* in the destination's progress; unless one of the next two */
+	struct CxsigCursor *cursor;		/* it was read with; NULL: read back from cxsig.retry */
 	struct CxsigDraining *draining; /* came with a transaction that was in doubt */
+	uint64 entry;					/* in the cursor's progress, where it did not */
 	bool stored;					/* has a row in cxsig.retry */
 	bool forced;
+	bool backfill;		   /* of the backfill stream */
 	int attempt;		   /* attempts made */
 	int strikes;		   /* of those, failed while others passed */
 	uint64 successes_seen; /* the destination's, when it failed last */
 	TimestampTz sent_at;
-	struct CxsigHttpCall *call; /* while it is in flight */
 } CxsigItem;
 
 /* Take the event over: the reference count is 1. In the current context. */

@@ -2,7 +2,7 @@
  * lane.c
  *	  Lanes and their states. Runs in dispatchers; touches nothing but its own memory.
  *
- * Waiting lanes stand in a pairing heap by due time. Lanes are allocated one by one and found
+ * Waiting lanes stand in a pairing heap by due time, ready ones in another by urgency. Lanes are allocated one by one and found
  * through a hash table of pointers, so that list links stay where they are when it grows.
  */
 #include "postgres.h"
@@ -37,11 +37,17 @@ struct CxsigLanes
 	struct CxsigDestination *destination;
 	lanehash_hash *table;
 	pairingheap *waiting;  /* earliest due first */
+	pairingheap *ready;	   /* most urgent first */
+	dlist_head back;	   /* ready too, after all of those */
+	int n_ready;		   /* both together */
 	MemoryContext context; /* of the lanes themselves */
 };
 
 static int waiting_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg);
-static void lane_append(dlist_head *list, CxsigLane *lane);
+static int ready_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg);
+static void ready_add(CxsigLane *lane);
+static void ready_remove(CxsigLane *lane);
+static void loading_add(CxsigLane *lane);
 
 CxsigLanes *
 cxsig_lanes_create(struct CxsigDestination *destination)
@@ -51,6 +57,9 @@ cxsig_lanes_create(struct CxsigDestination *destination)
 	lanes->destination = destination;
 	lanes->table = lanehash_create(CurrentMemoryContext, 256, NULL);
 	lanes->waiting = pairingheap_allocate(waiting_compare, NULL);
+	lanes->ready = pairingheap_allocate(ready_compare, NULL);
+	dlist_init(&lanes->back);
+	lanes->n_ready = 0;
 	lanes->context = SlabContextCreate(CurrentMemoryContext, "cxsig lanes", SLAB_DEFAULT_BLOCK_SIZE,
 									   sizeof(CxsigLane));
 	return lanes;
@@ -96,10 +105,17 @@ cxsig_lane_key(const struct CxsigDestination *destination, const CxsigEvent *eve
 void
 cxsig_lane_push(CxsigLane *lane, CxsigItem *item)
 {
+	bool places = lane->state == CXSIG_LANE_READY &&
+				  (lane->queued == 0 || (lane->live == 0 && !item->backfill));
+
+	if (places && lane->queued > 0)
+		ready_remove(lane);
 	item->lane = lane;
 	dlist_push_tail(&lane->queue, &item->node);
-	if (lane->queued++ == 0 && lane->state == CXSIG_LANE_READY)
-		lane_append(&lane->destination->ready, lane);
+	lane->queued++;
+	lane->live += !item->backfill;
+	if (places)
+		ready_add(lane);
 }
 
 CxsigItem *
@@ -113,22 +129,72 @@ cxsig_lane_head(CxsigLane *lane)
 void
 cxsig_lane_remove(CxsigLane *lane, CxsigItem *item)
 {
+	bool ready = lane->state == CXSIG_LANE_READY;
+
 	Assert(item->lane == lane);
+	if (ready)
+		ready_remove(lane);
 	dlist_delete(&item->node);
 	lane->queued--;
+	lane->live -= !item->backfill;
+	if (ready && lane->queued > 0)
+		ready_add(lane);
+}
+
+CxsigLane *
+cxsig_lanes_first_ready(const CxsigLanes *lanes)
+{
+	if (lanes->n_ready == 0)
+		return NULL;
+	if (pairingheap_is_empty(lanes->ready))
+		return dlist_head_element(CxsigLane, node, &((CxsigLanes *) lanes)->back);
+	return pairingheap_container(CxsigLane, heap, pairingheap_first(lanes->ready));
+}
+
+int
+cxsig_lanes_ready(const CxsigLanes *lanes)
+{
+	return lanes->n_ready;
+}
+
+/* Give a lane its place among the ready ones. */
+static void
+ready_add(CxsigLane *lane)
+{
+	CxsigLanes *lanes = lane->destination->lanes;
+	const CxsigItem *head = cxsig_lane_head(lane);
+
+	lane->backfill = lane->live == 0;
+	lane->occurred_at = head->ref->event->occurred_at;
+	lane->position = head->position;
+	pairingheap_add(lanes->ready, &lane->heap);
+	lanes->n_ready++;
 }
 
 static void
-lane_append(dlist_head *list, CxsigLane *lane)
+ready_remove(CxsigLane *lane)
 {
-	dlist_push_tail(list, &lane->node);
+	CxsigLanes *lanes = lane->destination->lanes;
+
+	if (lane->at_back)
+		dlist_delete(&lane->node);
+	else
+		pairingheap_remove(lanes->ready, &lane->heap);
+	lane->at_back = false;
+	lanes->n_ready--;
+}
+
+static void
+loading_add(CxsigLane *lane)
+{
+	dlist_push_tail(&lane->destination->loading, &lane->node);
 }
 
 void
 cxsig_lane_ready_to_sending(CxsigLane *lane)
 {
 	Assert(lane->state == CXSIG_LANE_READY && lane->queued > 0);
-	dlist_delete(&lane->node);
+	ready_remove(lane);
 	lane->state = CXSIG_LANE_SENDING;
 }
 
@@ -137,7 +203,32 @@ cxsig_lane_sending_to_ready(CxsigLane *lane)
 {
 	Assert(lane->state == CXSIG_LANE_SENDING && lane->queued > 0);
 	lane->state = CXSIG_LANE_READY;
-	lane_append(&lane->destination->ready, lane);
+	ready_add(lane);
+}
+
+void
+cxsig_lane_sending_to_back(CxsigLane *lane)
+{
+	CxsigLanes *lanes = lane->destination->lanes;
+
+	Assert(lane->state == CXSIG_LANE_SENDING && lane->queued > 0);
+	lane->state = CXSIG_LANE_READY;
+	lane->at_back = true;
+	lane->backfill = lane->live == 0;
+	dlist_push_tail(&lanes->back, &lane->node);
+	lanes->n_ready++;
+}
+
+void
+cxsig_lanes_forgive(CxsigLanes *lanes)
+{
+	while (!dlist_is_empty(&lanes->back))
+	{
+		CxsigLane *lane = dlist_head_element(CxsigLane, node, &lanes->back);
+
+		ready_remove(lane);
+		ready_add(lane);
+	}
 }
 
 void
@@ -147,7 +238,7 @@ cxsig_lane_sending_to_waiting(CxsigLane *lane, TimestampTz due, bool held)
 	lane->state = CXSIG_LANE_WAITING;
 	lane->due = held ? DT_NOEND : due;
 	lane->held = held;
-	pairingheap_add(lane->destination->lanes->waiting, &lane->waiting);
+	pairingheap_add(lane->destination->lanes->waiting, &lane->heap);
 }
 
 void
@@ -158,17 +249,17 @@ cxsig_lane_new_to_waiting(CxsigLane *lane, int stored, TimestampTz due, bool hel
 	lane->stored = stored;
 	lane->due = held ? DT_NOEND : due;
 	lane->held = held;
-	pairingheap_add(lane->destination->lanes->waiting, &lane->waiting);
+	pairingheap_add(lane->destination->lanes->waiting, &lane->heap);
 }
 
 void
 cxsig_lane_waiting_to_loading(CxsigLane *lane)
 {
 	Assert(lane->state == CXSIG_LANE_WAITING);
-	pairingheap_remove(lane->destination->lanes->waiting, &lane->waiting);
+	pairingheap_remove(lane->destination->lanes->waiting, &lane->heap);
 	lane->state = CXSIG_LANE_LOADING;
 	lane->held = false;
-	lane_append(&lane->destination->loading, lane);
+	loading_add(lane);
 }
 
 void
@@ -176,7 +267,7 @@ cxsig_lane_sending_to_loading(CxsigLane *lane)
 {
 	Assert(lane->state == CXSIG_LANE_SENDING && lane->queued == 0 && lane->stored > 0);
 	lane->state = CXSIG_LANE_LOADING;
-	lane_append(&lane->destination->loading, lane);
+	loading_add(lane);
 }
 
 void
@@ -186,7 +277,7 @@ cxsig_lane_loading_to_ready(CxsigLane *lane)
 	dlist_delete(&lane->node);
 	lane->state = CXSIG_LANE_READY;
 	if (lane->queued > 0)
-		lane_append(&lane->destination->ready, lane);
+		ready_add(lane);
 }
 
 void
@@ -203,7 +294,7 @@ cxsig_lane_forget(CxsigLanes *lanes, CxsigLane *lane)
 {
 	Assert(lane->queued == 0);
 	if (lane->state == CXSIG_LANE_WAITING)
-		pairingheap_remove(lanes->waiting, &lane->waiting);
+		pairingheap_remove(lanes->waiting, &lane->heap);
 	else if (lane->state == CXSIG_LANE_LOADING)
 		dlist_delete(&lane->node);
 	lanehash_delete(lanes->table, lane->key);
@@ -215,8 +306,7 @@ cxsig_lanes_wake_due(CxsigLanes *lanes, TimestampTz now)
 {
 	while (!pairingheap_is_empty(lanes->waiting))
 	{
-		CxsigLane *lane =
-			pairingheap_container(CxsigLane, waiting, pairingheap_first(lanes->waiting));
+		CxsigLane *lane = pairingheap_container(CxsigLane, heap, pairingheap_first(lanes->waiting));
 
 		if (lane->due > now)
 			return lane->due;
@@ -230,7 +320,7 @@ cxsig_lanes_next_due(const CxsigLanes *lanes)
 {
 	if (pairingheap_is_empty(lanes->waiting))
 		return DT_NOEND;
-	return pairingheap_container(CxsigLane, waiting, pairingheap_first(lanes->waiting))->due;
+	return pairingheap_container(CxsigLane, heap, pairingheap_first(lanes->waiting))->due;
 }
 
 void
@@ -265,10 +355,24 @@ cxsig_lanes_release_held(CxsigLanes *lanes)
 static int
 waiting_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 {
-	const CxsigLane *lane_a = pairingheap_const_container(CxsigLane, waiting, a);
-	const CxsigLane *lane_b = pairingheap_const_container(CxsigLane, waiting, b);
+	const CxsigLane *lane_a = pairingheap_const_container(CxsigLane, heap, a);
+	const CxsigLane *lane_b = pairingheap_const_container(CxsigLane, heap, b);
 
 	if (lane_a->due == lane_b->due)
 		return 0;
 	return lane_a->due < lane_b->due ? 1 : -1;
+}
+
+/* Live before backfill, then what occurred first, then what was recorded first. */
+static int
+ready_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg)
+{
+	const CxsigLane *lane_a = pairingheap_const_container(CxsigLane, heap, a);
+	const CxsigLane *lane_b = pairingheap_const_container(CxsigLane, heap, b);
+
+	if (lane_a->backfill != lane_b->backfill)
+		return lane_a->backfill ? -1 : 1;
+	if (lane_a->occurred_at != lane_b->occurred_at)
+		return lane_a->occurred_at < lane_b->occurred_at ? 1 : -1;
+	return lane_a->position < lane_b->position ? 1 : lane_a->position > lane_b->position ? -1 : 0;
 }

@@ -4,7 +4,9 @@
  *
  * A lane exists only while it has events, in memory or in cxsig.retry. Its states:
  *
- *	  READY    has a head in memory, nothing in flight; in the destination's ready list
+ *	  READY    has a head in memory, nothing in flight; among the ready lanes, by urgency: live
+ *			   before backfill, then by the time its head occurred (the SLA target being the same for
+ *			   all of a destination, that is by deadline)
  *	  SENDING  its head is in flight
  *	  WAITING  its events are in cxsig.retry until `due`, or until a person releases them (held)
  *	  LOADING  due: its events are about to be read back; in the destination's loading list
@@ -31,13 +33,20 @@ typedef struct CxsigLane
 	uint64 key;
 	CxsigLaneState state;
 	struct CxsigDestination *destination;
-	dlist_head queue;		  /* items in memory, oldest first */
-	int queued;				  /* their number */
-	int stored;				  /* rows in cxsig.retry that are not in the queue */
-	bool held;				  /* waits for a person */
-	TimestampTz due;		  /* WAITING: when the head is tried again */
-	dlist_node node;		  /* in the ready or the loading list */
-	pairingheap_node waiting; /* among the waiting lanes */
+	dlist_head queue;	   /* items in memory, oldest first */
+	int queued;			   /* their number */
+	int live;			   /* of those, not of the backfill stream */
+	int stored;			   /* rows in cxsig.retry that are not in the queue */
+	bool held;			   /* waits for a person */
+	TimestampTz due;	   /* WAITING: when the head is tried again */
+	dlist_node node;	   /* in the loading list, or among the ready ones at the back */
+	bool at_back;		   /* READY: see cxsig_lane_sending_to_back */
+	pairingheap_node heap; /* among the waiting, or the ready lanes */
+
+	/* what a ready lane is ordered by, as of when it took its place */
+	bool backfill;
+	TimestampTz occurred_at;
+	int64 position;
 } CxsigLane;
 
 typedef struct CxsigLanes CxsigLanes;
@@ -59,12 +68,22 @@ extern void cxsig_lane_push(CxsigLane *lane, CxsigItem *item);
 /* The oldest item in memory, or NULL. */
 extern CxsigItem *cxsig_lane_head(CxsigLane *lane);
 
-/* Take an item out of the queue. */
+/* The most urgent lane that is ready, or NULL; and how many are. */
+extern CxsigLane *cxsig_lanes_first_ready(const CxsigLanes *lanes);
+extern int cxsig_lanes_ready(const CxsigLanes *lanes);
+
+/* Those at the back take their places among the ready lanes again. */
+extern void cxsig_lanes_forgive(CxsigLanes *lanes);
+
+/* Take an item out of the queue; a ready lane that it leaves empty is ready no more. */
 extern void cxsig_lane_remove(CxsigLane *lane, CxsigItem *item);
 
 /* State transitions; each asserts the state it starts from. */
 extern void cxsig_lane_ready_to_sending(CxsigLane *lane);
 extern void cxsig_lane_sending_to_ready(CxsigLane *lane);
+
+/* Ready, but behind all others: it failed as a probe, and the next probe is another's turn. */
+extern void cxsig_lane_sending_to_back(CxsigLane *lane);
 extern void cxsig_lane_sending_to_waiting(CxsigLane *lane, TimestampTz due, bool held);
 extern void cxsig_lane_new_to_waiting(CxsigLane *lane, int stored, TimestampTz due, bool held);
 extern void cxsig_lane_waiting_to_loading(CxsigLane *lane);

@@ -8,17 +8,26 @@
  *	  poison        dead letter; the lane goes on, or is held for a person
  *	  unauthorised  the destination stops; the event stays where it is
  *	  gone          the destination is disabled; the event stays where it is
+ *	  split         the batch was refused as a whole: it is sent again in halves
+ *
+ * The breaker looks at requests, whatever number of events they carry: one that brings any answer
+ * but "try again" is a success.
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "common/pg_prng.h"
 #include "dispatch/breaker.h"
 #include "dispatch/outcome.h"
 #include "dispatch/receipt.h"
 #include "utils/timestamp.h"
 
+static void outcome_tell_breaker(const CxsigBatch *batch, const CxsigResult *results);
+static void apply(CxsigItem *item, const CxsigResult *result, bool was_open,
+				  TimestampTz finished_at);
 static void apply_delivered(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at);
-static void apply_retry(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at);
+static void apply_retry(CxsigItem *item, const CxsigResult *result, bool was_open,
+						TimestampTz finished_at);
 static void apply_poison(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at);
 static void apply_stop(CxsigItem *item, const CxsigResult *result);
 static void lane_go_on(CxsigLane *lane);
@@ -26,7 +35,48 @@ static void lane_wait(CxsigLane *lane, CxsigItem *head, const CxsigResult *resul
 					  bool held);
 
 void
-cxsig_outcome_apply(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at)
+cxsig_outcome_apply(CxsigBatch *batch, const CxsigResult *results, TimestampTz finished_at)
+{
+	CxsigDestination *destination = batch->destination;
+	bool was_open = destination->breaker.state == CXSIG_BREAKER_OPEN;
+	int i;
+
+	outcome_tell_breaker(batch, results);
+	if (results[0].outcome == CXSIG_SPLIT && batch->n > 1)
+	{
+		cxsig_batch_halve(batch);
+		return;
+	}
+	for (i = 0; i < batch->n; i++)
+		apply(batch->items[i], &results[i], was_open, finished_at);
+	pfree(batch);
+}
+
+/* What the request as a whole says about the destination. */
+static void
+outcome_tell_breaker(const CxsigBatch *batch, const CxsigResult *results)
+{
+	CxsigDestination *destination = batch->destination;
+	int64 retry_after_ms = -1;
+	bool failed = true;
+	int i;
+
+	for (i = 0; i < batch->n; i++)
+	{
+		if (results[i].outcome == CXSIG_UNAUTHORISED || results[i].outcome == CXSIG_GONE)
+			return;
+		failed = failed && results[i].outcome == CXSIG_RETRY;
+		retry_after_ms = Max(retry_after_ms, results[i].retry_after_ms);
+	}
+	if (failed)
+		cxsig_breaker_failure(destination, batch->items[0]->lane->key, retry_after_ms,
+							  cxsig_clock_now());
+	else
+		cxsig_breaker_success(destination);
+}
+
+static void
+apply(CxsigItem *item, const CxsigResult *result, bool was_open, TimestampTz finished_at)
 {
 	switch (result->outcome)
 	{
@@ -34,7 +84,7 @@ cxsig_outcome_apply(CxsigItem *item, const CxsigResult *result, TimestampTz fini
 			apply_delivered(item, result, finished_at);
 			break;
 		case CXSIG_RETRY:
-			apply_retry(item, result, finished_at);
+			apply_retry(item, result, was_open, finished_at);
 			break;
 		case CXSIG_POISON:
 		case CXSIG_SPLIT:
@@ -52,24 +102,26 @@ apply_delivered(CxsigItem *item, const CxsigResult *result, TimestampTz finished
 {
 	CxsigLane *lane = item->lane;
 
-	cxsig_breaker_success(item->destination);
 	cxsig_lane_remove(lane, item);
 	cxsig_receipt_delivered(item, result, finished_at);
 	lane_go_on(lane);
 }
 
 static void
-apply_retry(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at)
+apply_retry(CxsigItem *item, const CxsigResult *result, bool was_open, TimestampTz finished_at)
 {
 	CxsigDestination *destination = item->destination;
 	CxsigBreaker *breaker = &destination->breaker;
-	bool was_open = breaker->open;
 	TimestampTz due;
 
-	cxsig_breaker_failure(destination, result->retry_after_ms, finished_at);
-	if (was_open || destination->draining)
+	if (destination->draining)
 	{
 		cxsig_lane_sending_to_ready(item->lane);
+		return;
+	}
+	if (was_open)
+	{
+		cxsig_lane_sending_to_back(item->lane);
 		return;
 	}
 
@@ -83,7 +135,7 @@ apply_retry(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at)
 		return;
 	}
 	due = TimestampTzPlusMilliseconds(
-		finished_at,
+		cxsig_clock_now(),
 		Max(cxsig_backoff_ms(item->attempt, destination->retry_initial_ms,
 							 destination->retry_max_ms, pg_prng_double(&pg_global_prng_state)),
 			result->retry_after_ms));
@@ -95,9 +147,6 @@ apply_poison(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at
 {
 	CxsigLane *lane = item->lane;
 
-	/* The remote answered: it is not the destination that fails. */
-	if (result->outcome != CXSIG_RETRY)
-		cxsig_breaker_success(item->destination);
 	if (item->destination->hold_poison)
 	{
 		lane_wait(lane, item, result, DT_NOEND, true);

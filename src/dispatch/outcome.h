@@ -5,10 +5,10 @@
 #ifndef CXSIG_OUTCOME_H
 #define CXSIG_OUTCOME_H
 
-#include "dispatch/destination.h"
+#include "dispatch/batch.h"
 
-/* Apply the result of a request to the head of a lane that is SENDING. */
-extern void cxsig_outcome_apply(CxsigItem *item, const CxsigResult *result,
+/* Apply the results of a request to its events; the batch is freed, or queued again in halves. */
+extern void cxsig_outcome_apply(CxsigBatch *batch, const CxsigResult *results,
 								TimestampTz finished_at);
 
 #endif

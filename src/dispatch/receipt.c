@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "catalog/pg_type.h"
 #include "dispatch/checkpoint.h"
 #include "dispatch/guarded.h"
@@ -43,7 +44,7 @@ receipt_add(CxsigItem *item, CxsigReceiptKind kind)
 		receipts.items = repalloc_huge(receipts.items, receipts.capacity * sizeof(CxsigReceipt));
 	}
 	if (receipts.n == 0)
-		receipts.oldest = GetCurrentTimestamp();
+		receipts.oldest = cxsig_clock_now();
 	receipt = &receipts.items[receipts.n++];
 	memset(receipt, 0, sizeof(CxsigReceipt));
 	receipt->item = item;
@@ -74,7 +75,7 @@ cxsig_receipt_delivered(CxsigItem *item, const CxsigResult *result, TimestampTz 
 }
 
 void
-cxsig_receipt_superseded(CxsigItem *item, const CxsigEvent *newer, const char *detail)
+cxsig_receipt_superseded(CxsigItem *item, const pg_uuid_t *newer, const char *detail)
 {
 	CxsigReceipt *receipt = receipt_add(item, CXSIG_RECEIPT_SUPERSEDED);
 
@@ -82,7 +83,7 @@ cxsig_receipt_superseded(CxsigItem *item, const CxsigEvent *newer, const char *d
 	receipt->detail = MemoryContextStrdup(receipt_context, detail);
 	receipt->has_newer = newer != NULL;
 	if (newer != NULL)
-		receipt->newer = newer->event_id;
+		receipt->newer = *newer;
 }
 
 void
@@ -103,7 +104,7 @@ cxsig_receipt_retry(CxsigItem *item, const CxsigResult *result, TimestampTz due,
 
 	receipt_take_result(receipt, result);
 	receipt->lane = item->lane->key;
-	receipt->due = due;
+	receipt->due = cxsig_clock_to_wall(due);
 	receipt->held = held;
 	item->lane->stored++;
 	item->destination->stored += !item->stored;

@@ -15,7 +15,7 @@ extern void cxsig_receipt_delivered(CxsigItem *item, const CxsigResult *result,
 									TimestampTz finished_at);
 
 /* A newer event stands for it; newer is NULL where it is not known which. */
-extern void cxsig_receipt_superseded(CxsigItem *item, const CxsigEvent *newer, const char *detail);
+extern void cxsig_receipt_superseded(CxsigItem *item, const pg_uuid_t *newer, const char *detail);
 
 /* The event is given up: a dead letter. */
 extern void cxsig_receipt_dead(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at);

@@ -67,16 +67,18 @@ static const struct
 	" where s.stored and s.kind operator(pg_catalog.<) 3"           \
 	" and r.destination_id operator(pg_catalog.=) s.destination_id" \
 	" and r.position operator(pg_catalog.=) s.position"
-#define SQL_RETRY                                                                                  \
-	"insert into cxsig.retry as r (destination_id, position, event_id, recorded_at, lane, forced," \
-	" attempt, strikes, next_attempt_at, held, last_status, last_error)"                           \
-	" select destination_id, position, event_id, recorded_at, lane, forced, attempt, strikes, "    \
-	"due,"                                                                                         \
-	" held, http_status, detail from receipts"                                                     \
-	" where kind operator(pg_catalog.=) 3"                                                         \
-	" or (kind operator(pg_catalog.=) 4 and not stored)"                                           \
-	" on conflict (destination_id, position) do update set attempt = excluded.attempt,"            \
-	" strikes = excluded.strikes, next_attempt_at = excluded.next_attempt_at,"                     \
+#define SQL_RETRY                                                                                \
+	"insert into cxsig.retry as r (destination_id, position, event_id, recorded_at, lane, "      \
+	"backfill, forced,"                                                                          \
+	" attempt, strikes, next_attempt_at, held, last_status, last_error)"                         \
+	" select destination_id, position, event_id, recorded_at, lane, backfill, forced, attempt, " \
+	"strikes, "                                                                                  \
+	"due,"                                                                                       \
+	" held, http_status, detail from receipts"                                                   \
+	" where kind operator(pg_catalog.=) 3"                                                       \
+	" or (kind operator(pg_catalog.=) 4 and not stored)"                                         \
+	" on conflict (destination_id, position) do update set attempt = excluded.attempt,"          \
+	" strikes = excluded.strikes, next_attempt_at = excluded.next_attempt_at,"                   \
 	" held = excluded.held, last_status = excluded.last_status, last_error = excluded.last_error"
 
 /* The shape of the staging relation, and plans; kept for the life of the process. */
@@ -170,7 +172,7 @@ write_row(CxsigStaging *staging, const CxsigReceipt *receipt)
 	nulls[i] = item->sent_at == 0;
 	values[i++] = TimestampTzGetDatum(item->sent_at);
 	values[i++] = TimestampTzGetDatum(receipt->finished_at);
-	values[i++] = BoolGetDatum(event->backfill);
+	values[i++] = BoolGetDatum(item->backfill);
 	values[i++] = BoolGetDatum(item->stored);
 	values[i++] = Int64GetDatum((int64) receipt->lane);
 	values[i++] = BoolGetDatum(item->forced);

@@ -311,3 +311,39 @@ cxsig_registry_checkpoints(void)
 	}
 	return wanted;
 }
+
+bool
+cxsig_registry_nothing_to_send(void)
+{
+	dlist_iter iter;
+
+	dlist_foreach (iter, &cxsig_destinations)
+	{
+		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
+
+		if (destination->in_flight > 0 || cxsig_lanes_ready(destination->lanes) > 0 ||
+			!dlist_is_empty(&destination->halves))
+			return false;
+	}
+	return true;
+}
+
+bool
+cxsig_registry_is_idle(void)
+{
+	dlist_iter iter;
+
+	if (waiting)
+		return false;
+	dlist_foreach (iter, &cxsig_destinations)
+	{
+		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
+
+		if (destination->draining || destination->held > 0 ||
+			!cxsig_feed_at_end(&destination->cursors[CXSIG_LIVE]) ||
+			!cxsig_feed_at_end(&destination->cursors[CXSIG_BACKFILL]) ||
+			cxsig_lanes_count(destination->lanes) > 0)
+			return false;
+	}
+	return true;
+}

@@ -26,6 +26,12 @@ extern int cxsig_registry_count(void);
 /* Is there a destination that has drained? */
 extern bool cxsig_registry_has_drained(void);
 
+/* Is nothing in flight, and no lane ready? */
+extern bool cxsig_registry_nothing_to_send(void);
+
+/* Does every event that was read have its outcome, and is there none left to read? */
+extern bool cxsig_registry_is_idle(void);
+
 /* Is there a destination that wants a checkpoint? */
 extern bool cxsig_registry_dirty(void);
 

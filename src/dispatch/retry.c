@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "dispatch/feed_read.h"
 #include "dispatch/guarded.h"
 #include "dispatch/receipt.h"
 #include "dispatch/retry.h"
@@ -22,25 +23,28 @@
 #define ROWS_PER_LANE 16
 #define ROWS_PER_LANE_LATEST 256
 
-#define SQL_LOAD                                                                              \
-	"select r.lane, r.position, r.forced, r.attempt, r.strikes, r.held, " CXSIG_EVENT_COLUMNS \
-	" from pg_catalog.unnest($2) as l (lane) cross join lateral"                              \
-	" (select * from cxsig.retry r where r.destination_id operator(pg_catalog.=) $1"          \
-	" and r.lane operator(pg_catalog.=) l.lane order by r.position limit $3) r"               \
-	" join cxsig.event e on e.event_id operator(pg_catalog.=) r.event_id"                     \
-	" and e.recorded_at operator(pg_catalog.=) r.recorded_at"                                 \
-	" order by r.lane, r.position"
-#define N_COLUMNS 6
+#define SQL_LOAD                                                                                   \
+	"select r.lane, r.position, r.forced, r.attempt, r.strikes, r.held, "                          \
+	"r.backfill, " CXSIG_HEAD_COLUMN(                                                              \
+		"$4 and r.backfill") ", " CXSIG_EVENT_COLUMNS                                              \
+							 " from pg_catalog.unnest($2) as l (lane) cross join lateral"          \
+							 " (select * from cxsig.retry r where r.destination_id "               \
+							 "operator(pg_catalog.=) $1"                                           \
+							 " and r.lane operator(pg_catalog.=) l.lane order by r.position "      \
+							 "limit $3) r"                                                         \
+							 " join cxsig.event e on e.event_id operator(pg_catalog.=) r.event_id" \
+							 " and e.recorded_at operator(pg_catalog.=) r.recorded_at"             \
+							 " order by r.lane, r.position"
+#define N_COLUMNS 8
 
 typedef struct RetryRow
 {
 	uint64 lane;
-	int64 position;
-	bool forced;
+	CxsigFeedRow row;
+	bool backfill;
 	int attempt;
 	int strikes;
 	bool held;
-	CxsigEventRef *ref;
 } RetryRow;
 
 /* What a load asks for and gets. */
@@ -89,7 +93,7 @@ cxsig_retry_load(CxsigDestination *destination, bool *gone)
 		for (i = 0; i < load.n_lanes; i++)
 			retry_restore_lane(&load, load.lanes[i]);
 	for (i = 0; i < load.n_rows; i++)
-		cxsig_event_ref_release(load.rows[i].ref);
+		cxsig_event_ref_release(load.rows[i].row.ref);
 	MemoryContextDelete(load.context);
 	return result == CXSIG_DONE;
 }
@@ -117,13 +121,13 @@ retry_read(void *arg)
 {
 	RetryLoad *load = arg;
 	Datum keys[LANES_AT_ONCE];
-	Datum arguments[3];
+	Datum arguments[4];
 	uint64 i;
 	int code;
 
 	if (load_plan == NULL)
 	{
-		Oid types[] = {INT4OID, INT8ARRAYOID, INT8OID};
+		Oid types[] = {INT4OID, INT8ARRAYOID, INT8OID, BOOLOID};
 		SPIPlanPtr plan = SPI_prepare(SQL_LOAD, lengthof(types), types);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
@@ -137,10 +141,11 @@ retry_read(void *arg)
 	arguments[1] = PointerGetDatum(construct_array(keys, load->n_lanes, INT8OID, sizeof(int64),
 												   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	arguments[2] = Int64GetDatum(load->per_lane);
+	arguments[3] = BoolGetDatum(load->destination->latest);
 	code = SPI_execute_plan(load_plan, arguments, NULL, true, 0);
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "could not read back retries: %s", SPI_result_code_string(code));
-	load->rows = MemoryContextAlloc(load->context, Max(SPI_processed, 1) * sizeof(RetryRow));
+	load->rows = MemoryContextAllocZero(load->context, Max(SPI_processed, 1) * sizeof(RetryRow));
 	for (i = 0; i < SPI_processed; i++)
 		retry_read_row(load, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 }
@@ -150,15 +155,20 @@ retry_read_row(RetryLoad *load, HeapTuple tuple, TupleDesc desc)
 {
 	RetryRow *row = &load->rows[load->n_rows];
 	MemoryContext old = MemoryContextSwitchTo(event_context);
+	CxsigEvent *event = cxsig_event_read(tuple, desc, N_COLUMNS + 1);
 	bool isnull;
+	Datum head;
 
 	row->lane = (uint64) DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
-	row->position = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
-	row->forced = DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull));
+	row->row.position = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
+	row->row.forced = DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull));
 	row->attempt = DatumGetInt32(SPI_getbinval(tuple, desc, 4, &isnull));
 	row->strikes = DatumGetInt32(SPI_getbinval(tuple, desc, 5, &isnull));
 	row->held = DatumGetBool(SPI_getbinval(tuple, desc, 6, &isnull));
-	row->ref = cxsig_event_ref_create(cxsig_event_read(tuple, desc, N_COLUMNS + 1));
+	row->backfill = DatumGetBool(SPI_getbinval(tuple, desc, 7, &isnull));
+	head = SPI_getbinval(tuple, desc, 8, &isnull);
+	cxsig_feed_row_take_head(&row->row, event, head, isnull);
+	row->row.ref = cxsig_event_ref_create(event);
 	load->n_rows++;
 	MemoryContextSwitchTo(old);
 }
@@ -181,8 +191,7 @@ retry_restore_lane(RetryLoad *load, CxsigLane *lane)
 			cxsig_lane_loading_to_waiting(lane, DT_NOEND, true);
 			return;
 		}
-		cxsig_destination_restore(load->destination, lane, row->ref, row->position, row->forced,
-								  row->attempt, row->strikes);
+		cxsig_destination_restore(lane, &row->row, row->backfill, row->attempt, row->strikes);
 		n++;
 	}
 	if (n < load->per_lane)

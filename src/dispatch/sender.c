@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "base/settings.h"
+#include "dispatch/batch.h"
 #include "dispatch/breaker.h"
 #include "dispatch/outcome.h"
 #include "dispatch/sender.h"
@@ -21,9 +22,11 @@ static MemoryContext scratch = NULL;
 static int max_connections = 0;
 
 static void sender_stop(int code, Datum arg);
-static void sender_send(CxsigDestination *destination, CxsigLane *lane, TimestampTz now);
+static void sender_send(CxsigBatch *batch);
+static CxsigAttempt *sender_attempts(const CxsigBatch *batch);
 static void sender_finish(CxsigHttpCall *call);
-static void lane_abort(CxsigLane *lane);
+static void sender_landed(CxsigBatch *batch);
+static void sender_count(const CxsigResult *results, int n);
 
 void
 cxsig_sender_init(void)
@@ -67,63 +70,104 @@ cxsig_sender_forget_connections(void)
 }
 
 int
-cxsig_sender_allows(const CxsigDestination *destination, int n_destinations, TimestampTz now)
+cxsig_sender_allows(CxsigDestination *destination, int n_destinations, TimestampTz now)
 {
-	int share = Max(max_connections / Max(n_destinations, 1), 1);
+	int share = Max(max_connections / Max(n_destinations, 1), 1) - destination->in_flight;
+	int breaker = cxsig_breaker_allows(destination, now);
 
-	return Min(cxsig_breaker_allows(destination, now), share - destination->in_flight);
+	return Min(Min(breaker, share), cxsig_rate_allows(&destination->rate, now));
+}
+
+TimestampTz
+cxsig_sender_due(CxsigDestination *destination, int n_destinations, TimestampTz now)
+{
+	TimestampTz due = cxsig_batch_due(destination, now);
+
+	if (due == DT_NOEND)
+		return due;
+	due = Max(due, cxsig_breaker_next(destination, now));
+	if (due <= now && cxsig_sender_allows(destination, n_destinations, now) > 0)
+		return now;
+	if (due <= now && cxsig_rate_allows(&destination->rate, now) > 0)
+		return DT_NOEND;
+	return Max(due, cxsig_rate_next(&destination->rate, now));
 }
 
 void
 cxsig_sender_start(CxsigDestination *destination, int n_destinations, TimestampTz now)
 {
 	int n = cxsig_sender_allows(destination, n_destinations, now);
+	CxsigBatch *batch;
 
-	while (n-- > 0 && !dlist_is_empty(&destination->ready))
-		sender_send(destination, dlist_head_element(CxsigLane, node, &destination->ready), now);
+	while (n-- > 0 && (batch = cxsig_batch_next(destination, now)) != NULL)
+		sender_send(batch);
 }
 
 static void
-sender_send(CxsigDestination *destination, CxsigLane *lane, TimestampTz now)
+sender_send(CxsigBatch *batch)
 {
-	CxsigItem *item = cxsig_lane_head(lane);
+	CxsigDestination *destination = batch->destination;
 	CxsigRequest request;
-	CxsigAttempt attempt;
 	MemoryContext old = MemoryContextSwitchTo(scratch);
+	TimestampTz sent_at = GetCurrentTimestamp();
+	int i;
 
-	item->attempt++;
-	item->sent_at = now;
-	attempt.event = item->ref->event;
-	attempt.attempt = item->attempt;
-	attempt.at = now;
+	for (i = 0; i < batch->n; i++)
+	{
+		batch->items[i]->attempt++;
+		batch->items[i]->sent_at = sent_at;
+	}
 	memset(&request, 0, sizeof(request));
-	destination->transport->ops->build(destination->transport, &attempt, 1, destination->batch_bytes,
-									   &request);
-	item->call = cxsig_http_submit(http, &request, &destination->limits, item);
-	cxsig_lane_ready_to_sending(lane);
+	cxsig_batch_cut(batch, destination->transport->ops->build(destination->transport,
+															  sender_attempts(batch), batch->n,
+															  destination->batch_bytes, &request));
+	batch->call = cxsig_http_submit(http, &request, &destination->limits, batch);
+	dlist_push_tail(&destination->in_flight_batches, &batch->node);
 	destination->in_flight++;
-	pg_atomic_fetch_add_u64(&cxsig_slot->figures.sent, 1);
+	destination->in_flight_backfill += batch->backfill;
+	cxsig_rate_take(&destination->rate);
+	pg_atomic_fetch_add_u64(&cxsig_slot->figures.sent, batch->n);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
+}
+
+/* The batch as the transport sees it; in the current context. */
+static CxsigAttempt *
+sender_attempts(const CxsigBatch *batch)
+{
+	CxsigAttempt *attempts = palloc(batch->n * sizeof(CxsigAttempt));
+	int i;
+
+	for (i = 0; i < batch->n; i++)
+	{
+		attempts[i].event = batch->items[i]->ref->event;
+		attempts[i].attempt = batch->items[i]->attempt;
+		attempts[i].at = batch->items[i]->sent_at;
+	}
+	return attempts;
 }
 
 void
 cxsig_sender_abort(CxsigDestination *destination)
 {
-	cxsig_lanes_each(destination->lanes, lane_abort);
+	while (!dlist_is_empty(&destination->in_flight_batches))
+	{
+		CxsigBatch *batch = dlist_head_element(CxsigBatch, node, &destination->in_flight_batches);
+
+		cxsig_http_release(http, batch->call);
+		sender_landed(batch);
+		cxsig_batch_undo(batch);
+	}
 }
 
+/* It is no more in flight. */
 static void
-lane_abort(CxsigLane *lane)
+sender_landed(CxsigBatch *batch)
 {
-	CxsigItem *item = cxsig_lane_head(lane);
-
-	if (lane->state != CXSIG_LANE_SENDING)
-		return;
-	cxsig_http_release(http, item->call);
-	item->call = NULL;
-	lane->destination->in_flight--;
-	cxsig_lane_sending_to_ready(lane);
+	dlist_delete(&batch->node);
+	batch->call = NULL;
+	batch->destination->in_flight--;
+	batch->destination->in_flight_backfill -= batch->backfill;
 }
 
 int
@@ -144,27 +188,34 @@ cxsig_sender_drive(void)
 static void
 sender_finish(CxsigHttpCall *call)
 {
-	CxsigItem *item = call->owner;
-	CxsigDestination *destination = item->destination;
-	CxsigResult result;
-	CxsigAttempt attempt;
+	CxsigBatch *batch = call->owner;
+	CxsigTransport *transport = batch->destination->transport;
 	TimestampTz finished_at = call->response.finished_at;
 	MemoryContext old = MemoryContextSwitchTo(scratch);
+	CxsigResult *results = palloc0(batch->n * sizeof(CxsigResult));
+	int i;
 
-	attempt.event = item->ref->event;
-	attempt.attempt = item->attempt;
-	attempt.at = item->sent_at;
-	memset(&result, 0, sizeof(result));
-	result.retry_after_ms = -1;
-	destination->transport->ops->read(destination->transport, &attempt, 1, &call->response,
-									  &result);
+	for (i = 0; i < batch->n; i++)
+		results[i].retry_after_ms = -1;
+	transport->ops->read(transport, sender_attempts(batch), batch->n, &call->response, results);
 	cxsig_http_release(http, call);
-	item->call = NULL;
-	destination->in_flight--;
-	pg_atomic_fetch_add_u64(result.outcome == CXSIG_DELIVERED ? &cxsig_slot->figures.delivered
-															  : &cxsig_slot->figures.failed,
-							1);
-	cxsig_outcome_apply(item, &result, finished_at);
+	sender_landed(batch);
+	sender_count(results, batch->n);
+	cxsig_outcome_apply(batch, results, finished_at);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
+}
+
+static void
+sender_count(const CxsigResult *results, int n)
+{
+	int delivered = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+		delivered += results[i].outcome == CXSIG_DELIVERED;
+	if (delivered > 0)
+		pg_atomic_fetch_add_u64(&cxsig_slot->figures.delivered, delivered);
+	if (delivered < n)
+		pg_atomic_fetch_add_u64(&cxsig_slot->figures.failed, n - delivered);
 }

@@ -19,9 +19,15 @@ extern long cxsig_sender_timeout_ms(void);
  * process's connections it may use one part in n_destinations: those that hang leave the others
  * theirs.
  */
-extern int cxsig_sender_allows(const CxsigDestination *destination, int n_destinations,
-							   TimestampTz now);
+extern int cxsig_sender_allows(CxsigDestination *destination, int n_destinations, TimestampTz now);
 extern void cxsig_sender_start(CxsigDestination *destination, int n_destinations, TimestampTz now);
+
+/*
+ * When requests could be started for a destination, as far as time alone decides: now, where it waits
+ * for nothing; DT_NOEND where nothing is ready, or what is waits for an answer to another request.
+ */
+extern TimestampTz cxsig_sender_due(CxsigDestination *destination, int n_destinations,
+									TimestampTz now);
 
 /* Move transfers on and apply what has come back; how many answers there were. */
 extern int cxsig_sender_drive(void);

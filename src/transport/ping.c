@@ -21,9 +21,9 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-#define SQL_TARGET                                                                             \
-	"select d.destination_id, d.transport, d.config, d.connect_timeout_ms,"                    \
-	" d.first_byte_timeout_ms, d.total_timeout_ms"                                             \
+#define SQL_TARGET                                                          \
+	"select d.destination_id, d.transport, d.config, d.connect_timeout_ms," \
+	" d.first_byte_timeout_ms, d.total_timeout_ms"                          \
 	" from cxsig.destination d where d.name operator(pg_catalog.=) $1"
 
 #define ANSWER_SIZE 4096

@@ -1,0 +1,176 @@
+/*
+ * feed_read.c
+ *	  The statements that read the outbox. Runs in dispatchers, inside the guarded task of a poll.
+ *	  Locks: AccessShareLock on outbox, event and ticket_revision.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "dispatch/feed_read.h"
+#include "executor/spi.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/uuid.h"
+#include "utils/xid8.h"
+
+#define READ_COLUMNS(heads) \
+	"o.position, o.txid, o.destination_id, o.forced, " CXSIG_HEAD_COLUMN(heads) ", "
+#define READ_N_COLUMNS 5
+#define READ_FROM(stream)                                                                     \
+	" from cxsig.outbox o join cxsig.event e on e.event_id operator(pg_catalog.=) o.event_id" \
+	" and e.recorded_at operator(pg_catalog.=) o.recorded_at"                                 \
+	" where o.stream operator(pg_catalog.=) '" stream "'"
+#define READ_MAIN(stream)                                       \
+	"select " READ_COLUMNS("$3") CXSIG_EVENT_COLUMNS READ_FROM( \
+		stream) " and o.position operator(pg_catalog.>) $1"     \
+				" order by o.position limit $2"
+#define READ_DRAIN(stream)                                                             \
+	"select " READ_COLUMNS("$5") CXSIG_EVENT_COLUMNS READ_FROM(                        \
+		stream) " and o.txid operator(pg_catalog.=) any ($1) and o.position"           \
+				" operator(pg_catalog.>) $2 and o.position operator(pg_catalog.<=) $3" \
+				" order by o.position limit $4"
+
+static const char *const main_sql[CXSIG_STREAMS] = {READ_MAIN("live"), READ_MAIN("backfill")};
+static const char *const drain_sql[CXSIG_STREAMS] = {READ_DRAIN("live"), READ_DRAIN("backfill")};
+
+/* Plans, kept for the life of the process; and where events live. */
+static SPIPlanPtr main_plans[CXSIG_STREAMS] = {NULL};
+static SPIPlanPtr drain_plans[CXSIG_STREAMS] = {NULL};
+static MemoryContext event_context = NULL;
+
+static SPIPlanPtr read_prepare(const char *sql, int n, Oid *types);
+static void read_execute(SPIPlanPtr plan, Datum *arguments, CxsigFeedPage *page);
+static void read_row(HeapTuple tuple, TupleDesc desc, CxsigFeedRow *row);
+
+void
+cxsig_feed_read_begin(CxsigXids *running)
+{
+	Oid outbox = get_relname_relid("outbox", get_namespace_oid("cxsig", false));
+
+	LockRelationOid(outbox, AccessShareLock);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	cxsig_xids_running(running, GetActiveSnapshot());
+	if (event_context == NULL)
+		event_context =
+			AllocSetContextCreate(TopMemoryContext, "cxsig events", ALLOCSET_DEFAULT_SIZES);
+}
+
+void
+cxsig_feed_read_end(void)
+{
+	PopActiveSnapshot();
+}
+
+void
+cxsig_feed_read_main(CxsigStream stream, int64 high, bool heads, int limit, CxsigFeedPage *page)
+{
+	Datum arguments[] = {Int64GetDatum(high), Int64GetDatum(limit), BoolGetDatum(heads)};
+
+	if (main_plans[stream] == NULL)
+	{
+		Oid types[] = {INT8OID, INT8OID, BOOLOID};
+
+		main_plans[stream] = read_prepare(main_sql[stream], lengthof(types), types);
+	}
+	page->limit = limit;
+	read_execute(main_plans[stream], arguments, page);
+}
+
+void
+cxsig_feed_read_drain(CxsigStream stream, const CxsigXids *xids, int64 cursor, int64 high,
+					  bool heads, int limit, CxsigFeedPage *page)
+{
+	Datum arguments[] = {cxsig_xids_array(xids), Int64GetDatum(cursor), Int64GetDatum(high),
+						 Int64GetDatum(limit), BoolGetDatum(heads)};
+
+	if (drain_plans[stream] == NULL)
+	{
+		Oid types[] = {XID8ARRAYOID, INT8OID, INT8OID, INT8OID, BOOLOID};
+
+		drain_plans[stream] = read_prepare(drain_sql[stream], lengthof(types), types);
+	}
+	page->limit = limit;
+	read_execute(drain_plans[stream], arguments, page);
+}
+
+static SPIPlanPtr
+read_prepare(const char *sql, int n, Oid *types)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	SPIPlanPtr plan = SPI_prepare(sql, n, types);
+
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not prepare a feed's statement: %s", SPI_result_code_string(SPI_result));
+	/* SPI leaves its own context behind. */
+	MemoryContextSwitchTo(caller);
+	return plan;
+}
+
+static void
+read_execute(SPIPlanPtr plan, Datum *arguments, CxsigFeedPage *page)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int code = SPI_execute_plan(plan, arguments, NULL, true, 0);
+	TupleDesc desc;
+	uint64 i;
+
+	if (code != SPI_OK_SELECT)
+		elog(ERROR, "could not read the outbox: %s", SPI_result_code_string(code));
+	desc = SPI_tuptable->tupdesc;
+	page->read = true;
+	page->rows = MemoryContextAlloc(caller, Max(SPI_processed, 1) * sizeof(CxsigFeedRow));
+	for (i = 0; i < SPI_processed; i++)
+	{
+		read_row(SPI_tuptable->vals[i], desc, &page->rows[page->n]);
+		page->n++;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+read_row(HeapTuple tuple, TupleDesc desc, CxsigFeedRow *row)
+{
+	MemoryContext old = MemoryContextSwitchTo(event_context);
+	CxsigEvent *event = cxsig_event_read(tuple, desc, READ_N_COLUMNS + 1);
+	Datum head;
+	bool isnull;
+
+	row->position = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+	row->xid = DatumGetFullTransactionId(SPI_getbinval(tuple, desc, 2, &isnull));
+	row->destination_id = DatumGetInt32(SPI_getbinval(tuple, desc, 3, &isnull));
+	if (isnull)
+		row->destination_id = 0;
+	row->forced = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull));
+	head = SPI_getbinval(tuple, desc, 5, &isnull);
+	cxsig_feed_row_take_head(row, event, head, isnull);
+	row->ref = cxsig_event_ref_create(event);
+	MemoryContextSwitchTo(old);
+}
+
+void
+cxsig_feed_row_take_head(CxsigFeedRow *row, const CxsigEvent *event, Datum head, bool isnull)
+{
+	row->has_newer = !isnull && memcmp(DatumGetUUIDP(head), &event->event_id, UUID_LEN) != 0;
+	if (row->has_newer)
+		row->newer = *DatumGetUUIDP(head);
+}
+
+bool
+cxsig_feed_page_ended(const CxsigFeedPage *page)
+{
+	return page->read && page->n < page->limit;
+}
+
+void
+cxsig_feed_page_release(CxsigFeedPage *page)
+{
+	int i;
+
+	for (i = 0; i < page->n; i++)
+		cxsig_event_ref_release(page->rows[i].ref);
+	memset(page, 0, sizeof(*page));
+}

@@ -1,0 +1,154 @@
+# Promise: a backfill delays no live event, overtakes none that was there before, takes no field back to
+# an older revision, and is counted apart; and like everything else it is never lost.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use CxsigLoad;
+use CxsigTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $sink     = CxsigTest::Sink->start;
+my $node     = cxsig_node('backfill');
+my %backfill = ( fields => { backfill => JSON::PP::true } );
+
+sub ask
+{
+	my ($sql) = @_;
+
+	return $node->safe_psql( 'postgres', $sql );
+}
+
+# The keys that arrived at a path, in order of their arrival.
+sub keys_of
+{
+	return map { $_->{key} } $sink->log( $_[0] );
+}
+
+subtest 'backfill: it takes what live leaves' => sub {
+	$sink->behave( 'busy', { hang => 1 } );
+	destination( $node, 'busy', $sink->url('busy'),
+		options => { concurrency => 4, total_timeout_ms => 600_000 } );
+	load_signals( $node, tickets => 200, prefix => 'old', %backfill );
+	ok( in_flight( $sink, 'busy', 3 ), 'it has requests out' );
+	ok( wait_for(
+			$node,
+			"select in_flight = 3 from cxsig.worker_status where process = 'dispatcher'"
+		),
+		'but leaves one for live' );
+	ingest( $node, ticket => 'now-1' );
+	ok( $sink->wait_counters( 'busy', { received => 4 } ),
+		'which a live event has at once' );
+	is( ( keys_of('busy') )[3], 'now-1', 'before the rest of the backfill' );
+	ask("select cxsig.pause_destination('busy')");
+	ingest( $node, ticket => 'now-2' );
+	$sink->reset('busy');
+	$sink->behave( 'busy', { status => 200 } );
+	ask("select cxsig.resume_destination('busy')");
+	ok( idle($node), 'then all of it' );
+	is_deeply(
+		[ sort( ( keys_of('busy') )[ 0, 1 ] ) ],
+		[ 'now-1', 'now-2' ],
+		'live first' );
+	all_arrived( $node, $sink, 'busy', 'backfill' );
+	is( ask("select count(*) filter (where backfill), count(*) from cxsig.deliveries where destination = 'busy' and outcome = 'delivered'"
+		),
+		'200|202',
+		'the receipts say which was which' );
+	is( ask("select events from cxsig.latency where destination = 'busy' and stage = 'commit -> applied'"
+		),
+		2,
+		'latency counts live events only' );
+	ask("select cxsig.drop_destination('busy')");
+};
+
+subtest
+  'no regression: an older revision that a backfill brings is superseded' =>
+  sub {
+	destination( $node, 'crm', $sink->url('crm'),
+		options => { history => 'latest', paused => JSON::PP::true } );
+	my $old = ingest( $node, ticket => 'R-1', backfill => JSON::PP::true );
+	my $new = ingest( $node, ticket => 'R-1' );
+	ingest( $node, ticket => 'R-2', backfill => JSON::PP::true );
+	ask("select cxsig.resume_destination('crm')");
+	ok( idle($node), 'all have their outcome' );
+	is_deeply(
+		[ sort map { "$_->{key} $_->{version}" } $sink->log('crm') ],
+		[ 'R-1 2', 'R-2 1' ],
+		'the newest of each ticket arrived, and nothing else' );
+	is( ask("select outcome, superseded_by = '$new->{event_id}' from cxsig.deliveries where event_id = '$old->{event_id}' and destination = 'crm'"
+		),
+		'superseded|t',
+		'the receipt of the other names it' );
+  };
+
+subtest 'no regression: nor after it waited for a retry' => sub {
+	$sink->behave( 'crm', { fail_key => 'R-3', status => 500 } );
+	my $old = ingest( $node, ticket => 'R-3', backfill => JSON::PP::true );
+	ok( wait_for(
+			$node, 'select exists (select from cxsig.retry where backfill)' ),
+		'a backfilled event waits for another attempt' );
+	ingest( $node, ticket => 'R-3' );
+	$sink->behave( 'crm', { status => 200 } );
+	ok( idle($node), 'all have their outcome' );
+	is( join( ' ',
+			map    { $_->{version} }
+			  grep { $_->{key} eq 'R-3' && $_->{status} == 200 }
+			  $sink->log('crm') ),
+		'2',
+		'the newer one arrived alone' );
+	is( ask("select outcome from cxsig.deliveries where event_id = '$old->{event_id}' and destination = 'crm'"
+		),
+		'superseded',
+		'it stands for the older one' );
+	ask("select cxsig.drop_destination('crm')");
+};
+
+subtest
+  'ordered: live events of a ticket that were there before go before its backfill'
+  => sub {
+	destination( $node, 'log', $sink->url('log'),
+		options => { paused => JSON::PP::true } );
+	ingest( $node, ticket => 'O-1' ) for 1 .. 3;
+	ingest( $node, ticket => 'O-1', backfill => JSON::PP::true ) for 1 .. 3;
+	ask("select cxsig.resume_destination('log')");
+	ok( idle($node), 'all delivered' );
+	is( join( ' ',
+			map  { $_->{version} }
+			grep { $_->{key} eq 'O-1' } $sink->log('log') ),
+		'1 2 3 4 5 6',
+		'in order' );
+	ask("select cxsig.drop_destination('log')");
+  };
+
+subtest 'never lost: across an immediate shutdown, with transactions open' =>
+  sub {
+	destination(
+		$node, 'lost',
+		$sink->url( 'lost', delay_ms => 2 ),
+		options => { concurrency => 8 } );
+	my $before = ask('select last_value from cxsig.outbox_position');
+	my $open   = session($node);
+	$open->query_safe( 'begin; select cxsig.ingest('
+		  . literal( signal( ticket => 'open', backfill => JSON::PP::true ) )
+		  . ')' );
+	load_signals( $node, tickets => 1500, prefix => 'L', %backfill );
+	load_signals( $node, tickets => 200, prefix => 'M' );
+	ok( $sink->wait_counters( 'lost', { ok => 500 } ), 'some have arrived' );
+	$open->query_safe('prepare transaction \'backfill\'');
+	$open->quit;
+	$node->stop('immediate');
+	$node->start;
+	ask("commit prepared 'backfill'");
+	ok( idle( $node, 120 ), 'all delivered after the restart' );
+	all_arrived( $node, $sink, 'lost', 'never lost',
+		"event_id in (select event_id from cxsig.outbox where position > $before)"
+	);
+	repeats_without_receipt( $node, $sink, 'lost', 'lost', 'never lost' );
+  };
+
+$node->stop;
+done_testing();

@@ -21,6 +21,7 @@ OBJS_event = \
 	src/event/event_sql.o \
 	src/event/filter.o \
 	src/event/json.o \
+	src/event/json_read.o \
 	src/event/mapping.o \
 	src/event/path.o \
 	src/event/read.o \
@@ -62,7 +63,10 @@ OBJS_transport = \
 	src/transport/trace.o \
 	src/transport/transport.o \
 	src/transport/webhook.o \
-	src/transport/webhook_config.o
+	src/transport/webhook_batch.o \
+	src/transport/webhook_config.o \
+	src/transport/webhook_request.o \
+	src/transport/webhook_results.o
 
 OBJS_dispatch = \
 	src/dispatch/absent.o \

@@ -12,10 +12,17 @@
 
 PG_FUNCTION_INFO_V1(cxsig_check_destination);
 
-/* _check_destination(name, transport, config, projection, mapping, filter): raises what is wrong. */
+static void check_batch_size(const CxsigTransport *transport, const char *destination,
+							 int batch_size);
+
+/*
+ * _check_destination(name, transport, config, projection, mapping, filter, batch_size): raises what
+ * is wrong.
+ */
 Datum
 cxsig_check_destination(PG_FUNCTION_ARGS)
 {
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	const CxsigTransportOps *ops = cxsig_transport_lookup(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	CxsigView view = {CXSIG_PROJECTION_CRM, NULL, NULL};
 
@@ -24,7 +31,21 @@ cxsig_check_destination(PG_FUNCTION_ARGS)
 		view.mapping = cxsig_mapping_prepare(PG_GETARG_JSONB_P(4));
 	if (!PG_ARGISNULL(5))
 		view.filter = cxsig_filter_prepare(PG_GETARG_JSONPATH_P(5));
-	(void) ops->prepare(PG_GETARG_JSONB_P(2), NULL, -1, &view,
-						text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	check_batch_size(ops->prepare(PG_GETARG_JSONB_P(2), NULL, -1, &view, name), name,
+					 PG_GETARG_INT32(6));
 	PG_RETURN_VOID();
+}
+
+static void
+check_batch_size(const CxsigTransport *transport, const char *destination, int batch_size)
+{
+	if (batch_size <= transport->max_batch)
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("option \"batch_size\" of destination \"%s\" cannot be %d with %s",
+						   destination, batch_size, transport->batches_by),
+					errdetail_plural("A request carries at most %d event.",
+									 "A request carries at most %d events.", transport->max_batch,
+									 transport->max_batch),
+					errhint("%s", transport->batch_hint)));
 }

@@ -123,6 +123,19 @@ cxsig_json_first_element(const char *text)
 	return span;
 }
 
+CxsigJsonSpan
+cxsig_json_next_element(CxsigJsonSpan element)
+{
+	CxsigJsonSpan span = {NULL, 0};
+	const char *at = skip_space(element.start + element.len);
+
+	if (*at++ != ',')
+		return span;
+	span.start = skip_space(at);
+	span.len = skip_value(span.start) - span.start;
+	return span;
+}
+
 bool
 cxsig_json_is_empty(CxsigJsonSpan span)
 {

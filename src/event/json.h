@@ -2,8 +2,9 @@
  * json.h
  *	  Appending JSON to a buffer, and finding a part of JSON text without parsing it.
  *
- * Pure functions over memory: they touch no table and take no lock. What the scanners read is the
- * text that jsonb and array_to_json print, which is valid JSON.
+ * Pure functions over memory: they touch no table and take no lock. What the scanners read has to be
+ * valid JSON, NUL-terminated: the text that jsonb and array_to_json print is, and what came from
+ * outside is once cxsig_json_is_valid() says so.
  */
 #ifndef CXSIG_JSON_H
 #define CXSIG_JSON_H
@@ -32,7 +33,19 @@ extern CxsigJsonSpan cxsig_json_member(const char *text, const char *key);
 /* The first element of the array that text is; none where it is empty or starts with null. */
 extern CxsigJsonSpan cxsig_json_first_element(const char *text);
 
+/* The element behind that one; none where it was the last. */
+extern CxsigJsonSpan cxsig_json_next_element(CxsigJsonSpan element);
+
 /* Is the value null, {} or []: nothing worth sending? */
 extern bool cxsig_json_is_empty(CxsigJsonSpan span);
+
+/* Is it JSON, one value and nothing else, and nested no deeper than is reasonable? */
+extern bool cxsig_json_is_valid(const char *text, size_t len);
+
+/*
+ * Copy what a string (with its quotes) of valid JSON says, NUL-terminated and cut to size; returns
+ * the length. \u stands for UTF-8, whatever the database's encoding; the result may hold NULs.
+ */
+extern size_t cxsig_json_unescape(CxsigJsonSpan string, char *into, size_t size);
 
 #endif

@@ -11,7 +11,8 @@
 
 #include "transport/transport.h"
 
-#define CXSIG_BODY_CAP 65536
+/* Bytes of an answer that are kept: a result for each of 1,000 events, with a few words, fits. */
+#define CXSIG_BODY_CAP (256 * 1024)
 
 typedef struct CxsigHttp CxsigHttp;
 

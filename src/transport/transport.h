@@ -88,7 +88,9 @@ typedef struct CxsigAttempt
 typedef struct CxsigTransport
 {
 	const struct CxsigTransportOps *ops;
-	int max_batch; /* attempts that one request can carry; 1 where it does not batch */
+	int max_batch;			/* attempts that one request can carry; 1 where it does not batch */
+	const char *batches_by; /* the key of the config that decides so, and its value; for messages */
+	const char *batch_hint; /* how to have it otherwise */
 } CxsigTransport;
 
 typedef struct CxsigTransportOps

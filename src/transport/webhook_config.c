@@ -19,7 +19,9 @@ typedef struct Choice
 
 static const Choice formats[] = {{"structured", CXSIG_FORMAT_STRUCTURED},
 								 {"binary", CXSIG_FORMAT_BINARY},
-								 {"plain", CXSIG_FORMAT_PLAIN}};
+								 {"plain", CXSIG_FORMAT_PLAIN},
+								 {"cloudevents_batch", CXSIG_FORMAT_CLOUDEVENTS_BATCH},
+								 {"json_array", CXSIG_FORMAT_JSON_ARRAY}};
 
 static const Choice key_styles[] = {
 	{"bare", CXSIG_KEY_BARE}, {"quoted", CXSIG_KEY_QUOTED}, {"off", CXSIG_KEY_OFF}};
@@ -110,6 +112,17 @@ parse_member(CxsigWebhookConfig *into, const char *key, const JsonbValue *value)
 						into->destination),
 				 errhint("The keys of a webhook's config are url, format, ce_source, headers and "
 						 "idempotency_key.")));
+}
+
+const char *
+cxsig_webhook_format_name(CxsigWebhookFormat format)
+{
+	for (int i = 0; i < (int) lengthof(formats); i++)
+	{
+		if (formats[i].value == (int) format)
+			return formats[i].word;
+	}
+	return "unknown";
 }
 
 static char *

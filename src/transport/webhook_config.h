@@ -4,10 +4,23 @@
  *
  *	  url				where to: http or https, without credentials; required
  *	  format			"structured" (CloudEvents in the body, the default), "binary" (CloudEvents in
- *						the headers) or "plain" ({"type", "timestamp", "data"})
+ *						the headers) or "plain" ({"type", "timestamp", "data"}): one event a request;
+ *						"cloudevents_batch" (an array of CloudEvents) or "json_array" (an array of
+ *						{"id", "type", "timestamp", "data"}): up to the option batch_size, and an
+ *						array also where it is one
  *	  ce_source			CloudEvents source; default /cxsig/<source_system of the event>
  *	  headers			more headers: {"name": "value"} or {"name": {"secret": "name of a secret"}}
  *	  idempotency_key	"bare" (default), "quoted" (as the IETF draft has it) or "off"
+ *
+ * A batch is named by its events: webhook-id and Idempotency-Key are made of their ids, in order. Its
+ * answer is for all of them, unless it is a 2xx with a body that tells them apart:
+ *
+ *	  {"results": [{"id": "<id of the event>", "status": 200},
+ *				   {"id": "...", "status": 422, "error": "no such ticket", "remote_id": "17"}]}
+ *
+ * Each status is read as if it were the answer for that event alone; error and remote_id may be left
+ * out. Where none has an id, and there are as many as events, they are taken in order. What is not in
+ * it was taken; but at a 207 it was not, and is sent again.
  */
 #ifndef CXSIG_WEBHOOK_CONFIG_H
 #define CXSIG_WEBHOOK_CONFIG_H
@@ -20,7 +33,9 @@ typedef enum CxsigWebhookFormat
 {
 	CXSIG_FORMAT_STRUCTURED,
 	CXSIG_FORMAT_BINARY,
-	CXSIG_FORMAT_PLAIN
+	CXSIG_FORMAT_PLAIN,
+	CXSIG_FORMAT_CLOUDEVENTS_BATCH,
+	CXSIG_FORMAT_JSON_ARRAY
 } CxsigWebhookFormat;
 
 typedef enum CxsigKeyStyle
@@ -55,6 +70,16 @@ typedef struct CxsigWebhookConfig
  */
 extern void cxsig_webhook_config_parse(Jsonb *config, const char *destination,
 									   CxsigWebhookConfig *into);
+
+/* The word for it in the config. */
+extern const char *cxsig_webhook_format_name(CxsigWebhookFormat format);
+
+/* Does a request of that format carry several events, as an array? */
+static inline bool
+cxsig_webhook_is_batch(CxsigWebhookFormat format)
+{
+	return format == CXSIG_FORMAT_CLOUDEVENTS_BATCH || format == CXSIG_FORMAT_JSON_ARRAY;
+}
 
 /* Can this be the value of a header: ASCII, without control characters or spaces around it? */
 extern bool cxsig_webhook_is_header_value(const char *value);

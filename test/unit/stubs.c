@@ -6,9 +6,13 @@
 #include "postgres.h"
 
 #include <sys/time.h>
+#include <time.h>
 
+#include "event/mapping.h"
 #include "mb/pg_wchar.h"
 #include "unit.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -141,4 +145,29 @@ int
 GetDatabaseEncoding(void)
 {
 	return PG_UTF8;
+}
+
+int
+pg_lltoa(int64 value, char *text)
+{
+	return sprintf(text, INT64_FORMAT, value);
+}
+
+/* No check renders through a mapping. */
+void
+cxsig_mapping_render(const CxsigMapping *mapping, const CxsigEvent *event, StringInfo out)
+{
+	abort();
+}
+
+void
+j2date(int julian, int *year, int *month, int *day)
+{
+	time_t seconds = (time_t) (julian - UNIX_EPOCH_JDATE) * 86400;
+	struct tm date;
+
+	gmtime_r(&seconds, &date);
+	*year = date.tm_year + 1900;
+	*month = date.tm_mon + 1;
+	*day = date.tm_mday;
 }

@@ -14,8 +14,11 @@ main(void)
 {
 	unit_sign();
 	unit_answer();
+	unit_batch();
 	unit_guard();
+	unit_json();
 	unit_outcome();
+	unit_results();
 	unit_trace();
 	unit_url();
 	unit_reset_memory();

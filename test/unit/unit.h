@@ -26,8 +26,11 @@ extern bool unit_catching;
 extern void unit_reset_memory(void);
 
 extern void unit_answer(void);
+extern void unit_batch(void);
 extern void unit_guard(void);
+extern void unit_json(void);
 extern void unit_outcome(void);
+extern void unit_results(void);
 extern void unit_sign(void);
 extern void unit_trace(void);
 extern void unit_url(void);

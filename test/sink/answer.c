@@ -17,6 +17,7 @@ static struct MHD_Response *empty;
 static enum MHD_Result send_garbage(struct MHD_Connection *connection);
 static enum MHD_Result send_stream(SinkRequest *request, struct MHD_Connection *connection);
 static enum MHD_Result send_status(const SinkAnswer *answer, struct MHD_Connection *connection);
+static enum MHD_Result send_results(const SinkRequest *request, struct MHD_Connection *connection);
 static ssize_t read_fast(void *cls, uint64_t position, char *out, size_t max);
 static ssize_t read_slow(void *cls, uint64_t position, char *out, size_t max);
 
@@ -111,6 +112,24 @@ send_status(const SinkAnswer *answer, struct MHD_Connection *connection)
 	return result;
 }
 
+static enum MHD_Result
+send_results(const SinkRequest *request, struct MHD_Connection *connection)
+{
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	response = MHD_create_response_from_buffer(request->results.len, request->results.data,
+											   MHD_RESPMEM_MUST_COPY);
+	if (response == NULL)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type", "application/json");
+	if (request->answer.retry_after[0] != '\0')
+		MHD_add_response_header(response, "Retry-After", request->answer.retry_after);
+	result = MHD_queue_response(connection, (unsigned int) request->answer.status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
 enum MHD_Result
 sink_answer_send(SinkRequest *request, struct MHD_Connection *connection)
 {
@@ -124,6 +143,8 @@ sink_answer_send(SinkRequest *request, struct MHD_Connection *connection)
 			return send_garbage(connection);
 		case SINK_FAULT_BODY:
 			return send_stream(request, connection);
+		case SINK_FAULT_RESULTS:
+			return send_results(request, connection);
 		case SINK_FAULT_HANG:
 		case SINK_FAULT_CLOSE:
 			break;

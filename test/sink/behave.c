@@ -16,6 +16,7 @@ typedef enum SettingKind
 	SETTING_INT64,
 	SETTING_RATE,
 	SETTING_FLAG,
+	SETTING_BOOL,
 	SETTING_TEXT
 } SettingKind;
 
@@ -50,6 +51,7 @@ static const Setting settings[] = {
 	{"poison_key", SETTING_TEXT, TEXT(poison_key), SINK_FAULT_NONE, false},
 	{"poison_status", SETTING_INT, FIELD(poison_status), 100, 999, SINK_FAULT_NONE, false},
 	{"delay_ms", SETTING_INT, FIELD(delay_ms), 0, 86400000, SINK_FAULT_NONE, false},
+	{"results", SETTING_BOOL, FIELD(results), 0, 1, SINK_FAULT_NONE, false},
 	{"delay_key", SETTING_TEXT, TEXT(delay_key), SINK_FAULT_NONE, false},
 };
 
@@ -123,6 +125,9 @@ sink_behave_set(SinkBehaviour *behaviour, const char *name, const char *value)
 			break;
 		case SETTING_FLAG:
 			on = strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
+			break;
+		case SETTING_BOOL:
+			*(bool *) field = strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
 			break;
 		case SETTING_TEXT:
 			if (strlen(value) >= (size_t) setting->high)

@@ -16,6 +16,9 @@
  *	  fail_rate=0.1 seed=7	that share of attempts, the same ones in each run
  *	  fail_key=T-42			this key only
  *	Beside it:
+ *	  results=1				a batch is answered 207 with a result for each event, as it would be answered
+ *							alone; without it, the batch is refused for one event's fault. Faults that are
+ *							no status are the whole batch's in any case
  *	  poison_key=T-13		this key always gets poison_status (422)
  *	  delay_ms=50			wait before any answer; delay_key=T-42: for this key only
  */
@@ -33,7 +36,8 @@ typedef enum SinkFault
 	SINK_FAULT_HANG,
 	SINK_FAULT_CLOSE,
 	SINK_FAULT_GARBAGE,
-	SINK_FAULT_BODY
+	SINK_FAULT_BODY,
+	SINK_FAULT_RESULTS /* no fault, but what the request has in results */
 } SinkFault;
 
 /* What an attempt gets. Zeroed but for status: an empty answer with that status, at once. */
@@ -51,6 +55,7 @@ typedef struct SinkAnswer
 typedef struct SinkBehaviour
 {
 	bool conditional;
+	bool results;
 	SinkFault fault;
 	int status; /* 0: by fault */
 	int poison_status;

@@ -18,6 +18,18 @@ typedef struct QuerySettings
 	bool wrong;
 } QuerySettings;
 
+/* What became of one event of a batch. */
+typedef struct Decision
+{
+	SinkId *id;
+	int status;
+} Decision;
+
+/* Of the batch at hand; kept for the next one. */
+static Decision *decisions;
+static size_t n_decisions;
+static size_t cap_decisions;
+
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
 								   const char *value);
 static enum MHD_Result take_setting(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -25,8 +37,12 @@ static enum MHD_Result take_setting(void *cls, enum MHD_ValueKind kind, const ch
 static const SinkBehaviour *behaviour_for(SinkPath *path, struct MHD_Connection *connection);
 static void answer_status(SinkAnswer *answer, int status);
 static int recorded_status(const SinkAnswer *answer);
-static void decide_batch(SinkRequest *request, const SinkBehaviour *behaviour,
-						 const SinkEnvelope *envelope, const SinkHeaders *headers, SinkText body);
+static void decide_batch(SinkRequest *request, struct MHD_Connection *connection,
+						 const SinkBehaviour *behaviour, SinkEnvelope *envelope,
+						 const SinkHeaders *headers, SinkText body);
+static void decide_event(SinkRequest *request, const SinkBehaviour *behaviour,
+						 const SinkEvent *event);
+static void append_result(SinkBuffer *results, const SinkEvent *event, int status, bool first);
 static void decide_single(SinkRequest *request, struct MHD_Connection *connection,
 						  const SinkBehaviour *behaviour, const SinkEnvelope *envelope,
 						  SinkEventReader *reader);
@@ -100,6 +116,7 @@ recorded_status(const SinkAnswer *answer)
 		case SINK_FAULT_NONE:
 		case SINK_FAULT_STATUS:
 		case SINK_FAULT_BODY:
+		case SINK_FAULT_RESULTS:
 			break;
 	}
 	return answer->status;
@@ -130,7 +147,12 @@ key_in_flight(SinkRequest *request, struct MHD_Connection *connection, SinkKey *
 	key->in_flight++;
 	key->latest_request = connection;
 	key->latest_id = id->entry.index;
-	request->key = key;
+	if (request->n_keys == request->cap_keys)
+	{
+		request->cap_keys = request->cap_keys > 0 ? request->cap_keys * 2 : 1;
+		request->keys = sink_realloc(request->keys, request->cap_keys * sizeof(SinkKey *));
+	}
+	request->keys[request->n_keys++] = key;
 	request->epoch = request->path->epoch;
 }
 
@@ -159,39 +181,96 @@ decide_single(SinkRequest *request, struct MHD_Connection *connection,
 		key_in_flight(request, connection, key, id);
 }
 
-/* One answer for the whole batch: that of its first event that gets a fault, else the first's. */
+/*
+ * One answer for the whole batch: that of its first event that gets a fault, else the first's. With
+ * `results`, a status is the event's own.
+ */
 static void
-decide_batch(SinkRequest *request, const SinkBehaviour *behaviour, const SinkEnvelope *envelope,
-			 const SinkHeaders *headers, SinkText body)
+decide_batch(SinkRequest *request, struct MHD_Connection *connection,
+			 const SinkBehaviour *behaviour, SinkEnvelope *envelope, const SinkHeaders *headers,
+			 SinkText body)
 {
 	SinkEventReader reader;
 	SinkEvent event;
-	SinkAnswer answer;
-	uint32_t attempt;
+	SinkKey *key;
+	bool rejected = request->path->n_secrets > 0 && envelope->signature != SINK_SIGNATURE_OK;
 	int more;
+	size_t i;
 
+	sink_store_batch(request->path, envelope, body);
+	n_decisions = 0;
 	answer_status(&request->answer, 200);
 	request->answer.fault = SINK_FAULT_NONE;
 	sink_event_open(&reader, headers, body);
 	while ((more = sink_event_next(&reader, &event)) > 0)
-	{
-		sink_store_attempt(request->path, &event, &attempt);
-		sink_behave_decide(behaviour, event.key, event.id, attempt, &answer);
-		if (request->answer.fault == SINK_FAULT_NONE)
-			request->answer = answer;
-	}
-	if (request->path->n_secrets > 0 && envelope->signature != SINK_SIGNATURE_OK)
+		decide_event(request, behaviour, &event);
+	if (rejected)
 		answer_status(&request->answer, 401);
 	else if (more < 0)
 		answer_status(&request->answer, 400);
+	else if (behaviour->results && request->answer.fault <= SINK_FAULT_STATUS)
+	{
+		request->answer.fault = SINK_FAULT_RESULTS;
+		request->answer.status = 207;
+	}
 	if (more < 0)
 		request->path->counters.malformed++;
 
 	sink_event_open(&reader, headers, body);
-	while (sink_event_next(&reader, &event) > 0)
-		sink_store_record(request->path, envelope, &event,
-						  sink_table_find(&request->path->ids, event.id.s, event.id.len),
-						  recorded_status(&request->answer));
+	for (i = 0; i < n_decisions && sink_event_next(&reader, &event) > 0; i++)
+	{
+		if (request->answer.fault == SINK_FAULT_RESULTS)
+			append_result(&request->results, &event, decisions[i].status, i == 0);
+		else
+			decisions[i].status = recorded_status(&request->answer);
+		key = sink_store_record(request->path, envelope, &event, decisions[i].id,
+								decisions[i].status);
+		if (key != NULL && decisions[i].id != NULL && !rejected && more == 0)
+			key_in_flight(request, connection, key, decisions[i].id);
+	}
+	if (request->answer.fault == SINK_FAULT_RESULTS)
+		sink_buffer_printf(&request->results, "%s]}", n_decisions == 0 ? "{\"results\":[" : "");
+	if ((int64_t) n_decisions > request->path->counters.max_batch)
+		request->path->counters.max_batch = (int64_t) n_decisions;
+}
+
+/* What one event of a batch would get, and what the batch gets for it. */
+static void
+decide_event(SinkRequest *request, const SinkBehaviour *behaviour, const SinkEvent *event)
+{
+	static SinkAnswer answer;
+	Decision *decision;
+	uint32_t attempt;
+	int delay_ms = request->answer.delay_ms;
+
+	if (n_decisions == cap_decisions)
+	{
+		cap_decisions = cap_decisions > 0 ? cap_decisions * 2 : 1024;
+		decisions = sink_realloc(decisions, cap_decisions * sizeof(Decision));
+	}
+	decision = &decisions[n_decisions++];
+	decision->id = sink_store_attempt(request->path, event, &attempt);
+	sink_behave_decide(behaviour, event->key, event->id, attempt, &answer);
+	decision->status = recorded_status(&answer);
+	/* with results, what is worse than a status is the whole batch's, whoever comes first */
+	if (request->answer.fault == SINK_FAULT_NONE ||
+		(behaviour->results && request->answer.fault == SINK_FAULT_STATUS &&
+		 answer.fault > SINK_FAULT_STATUS))
+		request->answer = answer;
+	if (request->answer.delay_ms < delay_ms)
+		request->answer.delay_ms = delay_ms;
+}
+
+static void
+append_result(SinkBuffer *results, const SinkEvent *event, int status, bool first)
+{
+	sink_buffer_printf(results, "%s{\"id\":", first ? "{\"results\":[" : ",");
+	sink_buffer_json(results, event->id.s, event->id.len);
+	sink_buffer_printf(results, ",\"status\":%d", status);
+	if (status >= 200 && status < 300)
+		sink_buffer_printf(results, ",\"remote_id\":\"r-%.*s\"}", (int) event->id.len, event->id.s);
+	else
+		sink_buffer_printf(results, ",\"error\":\"status %d, as set for this path\"}", status);
 }
 
 void
@@ -219,6 +298,9 @@ sink_delivery_decide(SinkRequest *request, struct MHD_Connection *connection)
 	if (headers.webhook_timestamp != NULL)
 		envelope.webhook_timestamp = strtoll(headers.webhook_timestamp, NULL, 10);
 
+	path->counters.requests++;
+	if ((int64_t) body.len > path->counters.max_body_bytes)
+		path->counters.max_body_bytes = (int64_t) body.len;
 	behaviour = behaviour_for(path, connection);
 	if (request->too_large)
 		count_malformed(request, &envelope, 413);
@@ -228,7 +310,7 @@ sink_delivery_decide(SinkRequest *request, struct MHD_Connection *connection)
 	{
 		envelope.batch = reader.batch;
 		if (reader.batch)
-			decide_batch(request, behaviour, &envelope, &headers, body);
+			decide_batch(request, connection, behaviour, &envelope, &headers, body);
 		else
 			decide_single(request, connection, behaviour, &envelope, &reader);
 	}

@@ -22,9 +22,14 @@ typedef struct Found
 	SinkJson sequence;
 	SinkJson time;
 	SinkJson data;
+	SinkJson specversion;
+	SinkJson source;
+	SinkJson type;
 	bool stale;
 } Found;
 
+static bool has_media_type(const SinkHeaders *headers, const char *type);
+static bool is_cloudevent(const Found *found);
 static bool read_members(const SinkJson *object, Found *found);
 static void take_member(SinkText name, const SinkJson *value, Found *found);
 static SinkText first_text(char *out, const SinkJson *a, const SinkJson *b, const char *c,
@@ -62,19 +67,37 @@ sink_headers_take(SinkHeaders *headers, const char *name, const char *value)
 				headers->ce_ticket = value;
 			else if (strcasecmp(name, "ce-sequence") == 0)
 				headers->ce_sequence = value;
+			else if (strcasecmp(name, "content-type") == 0)
+				headers->content_type = value;
 			break;
 		default:
 			break;
 	}
 }
 
+/* Parameters, such as a charset, may follow. */
+static bool
+has_media_type(const SinkHeaders *headers, const char *type)
+{
+	size_t len = strlen(type);
+
+	return headers->content_type != NULL && strncasecmp(headers->content_type, type, len) == 0 &&
+		   strchr("; \t", headers->content_type[len]) != NULL;
+}
+
 bool
 sink_event_open(SinkEventReader *reader, const SinkHeaders *headers, SinkText body)
 {
+	bool one = has_media_type(headers, "application/cloudevents+json");
+	bool several = has_media_type(headers, "application/cloudevents-batch+json");
+
 	reader->headers = headers;
 	reader->done = false;
 	reader->batch = false;
-	if (!sink_json_parse(body, &reader->single))
+	reader->cloudevents = one || several;
+	if (!sink_json_parse(body, &reader->single) ||
+		(one && reader->single.kind != SINK_JSON_OBJECT) ||
+		(several && reader->single.kind != SINK_JSON_ARRAY))
 		return false;
 	if (reader->single.kind == SINK_JSON_ARRAY)
 	{
@@ -99,12 +122,18 @@ take_member(SinkText name, const SinkJson *value, Found *found)
 		case 4:
 			if (sink_text_equal(name, "time"))
 				found->time = *value;
+			else if (sink_text_equal(name, "type"))
+				found->type = *value;
 			else if (sink_text_equal(name, "data") && value->kind == SINK_JSON_OBJECT)
 				found->data = *value;
 			break;
 		case 5:
 			if (sink_text_equal(name, "stale"))
 				found->stale = sink_json_true(value);
+			break;
+		case 6:
+			if (sink_text_equal(name, "source"))
+				found->source = *value;
 			break;
 		case 7:
 			if (sink_text_equal(name, "version"))
@@ -129,10 +158,20 @@ take_member(SinkText name, const SinkJson *value, Found *found)
 		case 11:
 			if (sink_text_equal(name, "occurred_at") && found->time.text.len == 0)
 				found->time = *value;
+			else if (sink_text_equal(name, "specversion"))
+				found->specversion = *value;
 			break;
 		default:
 			break;
 	}
+}
+
+/* The attributes that every CloudEvent has. */
+static bool
+is_cloudevent(const Found *found)
+{
+	return sink_text_equal(found->specversion.text, "1.0") && found->id.text.len > 0 &&
+		   found->source.text.len > 0 && found->type.text.len > 0;
 }
 
 static bool
@@ -188,7 +227,8 @@ sink_event_next(SinkEventReader *reader, SinkEvent *event)
 	else
 		reader->done = true;
 	memset(&found, 0, sizeof(found));
-	if (object.kind != SINK_JSON_OBJECT || !read_members(&object, &found))
+	if (object.kind != SINK_JSON_OBJECT || !read_members(&object, &found) ||
+		(reader->cloudevents && !is_cloudevent(&found)))
 		return -1;
 	envelope_id = found.id;
 	if (found.data.text.len > 0 && !read_members(&found.data, &found))

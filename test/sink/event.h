@@ -12,6 +12,7 @@
 /* The headers that matter; values are NULL where a header is missing. */
 typedef struct SinkHeaders
 {
+	const char *content_type;
 	const char *webhook_id;
 	const char *webhook_timestamp;
 	const char *webhook_signature;
@@ -31,6 +32,7 @@ typedef struct SinkEventReader
 	SinkJsonCursor cursor;
 	SinkJson single;
 	bool batch;
+	bool cloudevents; /* each has to have what a CloudEvent must have */
 	bool done;
 	char id[SINK_KEY_CAP];
 	char key[SINK_KEY_CAP];
@@ -39,7 +41,10 @@ typedef struct SinkEventReader
 /* Take one header into *headers if it matters. The value is not copied. */
 extern void sink_headers_take(SinkHeaders *headers, const char *name, const char *value);
 
-/* False where the body is no JSON object and no array. */
+/*
+ * False where the body is no JSON object and no array, or is not the one of them that its media type
+ * says.
+ */
 extern bool sink_event_open(SinkEventReader *reader, const SinkHeaders *headers, SinkText body);
 
 /*

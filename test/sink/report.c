@@ -37,6 +37,9 @@ sink_report_stats(const SinkPath *path, SinkBuffer *out)
 		int64_t value;
 	} figures[] = {
 		{"received", c->received},
+		{"requests", c->requests},
+		{"max_batch", c->max_batch},
+		{"max_body_bytes", c->max_body_bytes},
 		{"ok", c->ok},
 		{"refused", c->refused},
 		{"unanswered", c->unanswered},

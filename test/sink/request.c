@@ -112,6 +112,7 @@ sink_request_completed(void *cls, struct MHD_Connection *connection, void **con_
 {
 	SinkRequest *request = *con_cls;
 	SinkBuffer body;
+	size_t i;
 
 	(void) cls;
 	(void) toe;
@@ -120,11 +121,11 @@ sink_request_completed(void *cls, struct MHD_Connection *connection, void **con_
 	*con_cls = NULL;
 	if (request->path != NULL)
 		request->path->in_flight--;
-	if (request->key != NULL && request->epoch == request->path->epoch)
+	for (i = 0; i < request->n_keys && request->epoch == request->path->epoch; i++)
 	{
-		request->key->in_flight--;
-		if (request->key->latest_request == connection)
-			request->key->latest_request = NULL;
+		request->keys[i]->in_flight--;
+		if (request->keys[i]->latest_request == connection)
+			request->keys[i]->latest_request = NULL;
 	}
 	if (request->wait.path != NULL)
 		sink_control_forget(&request->wait);
@@ -134,11 +135,12 @@ sink_request_completed(void *cls, struct MHD_Connection *connection, void **con_
 	/* The answer's strings are large and written before they are read: no need to clear them. */
 	body = request->body;
 	sink_buffer_reset(&body, KEEP_BODY);
+	sink_buffer_reset(&request->results, KEEP_BODY);
 	request->path = NULL;
 	request->too_large = false;
 	request->decided = false;
 	request->quit = false;
-	request->key = NULL;
+	request->n_keys = 0;
 	request->sent = 0;
 	memset(&request->park, 0, sizeof(request->park));
 	memset(&request->wait, 0, sizeof(request->wait));

@@ -30,11 +30,14 @@ typedef struct SinkRequest
 	SinkBuffer body;
 	bool too_large;
 	bool decided;
-	bool quit;		   /* stop the sink once this is answered */
-	uint32_t epoch;	   /* of the path when key was set */
-	SinkKey *key;	   /* counted in flight for, or NULL */
-	int64_t sent;	   /* bytes of a slow body that went out */
-	SinkAnswer answer; /* valid once decided */
+	bool quit;		/* stop the sink once this is answered */
+	uint32_t epoch; /* of the path when the keys were set */
+	SinkKey **keys; /* counted in flight for, one an event */
+	size_t n_keys;
+	size_t cap_keys;
+	int64_t sent;		/* bytes of a slow body that went out */
+	SinkBuffer results; /* JSON, a result for each event of a batch */
+	SinkAnswer answer;	/* valid once decided */
 	SinkPark park;
 	SinkWait wait;
 	struct SinkRequest *next_free;

@@ -193,6 +193,63 @@ is 'and is the same body' "$(stat /in/big repeats)$(stat /in/big body_mismatch)"
 event huge T-1 1 ",\"pad\":\"$pad$pad$pad$pad\"" >"$dir/huge"
 is 'one over 16 MB does not' "$(answer /in/big "@$dir/huge")" 413
 
+# --- batches
+batch_type='Content-Type: application/cloudevents-batch+json; charset=UTF-8'
+two="[$(event x1 T-1 1),$(event x2 T-2 2)]"
+is 'a batch of CloudEvents' "$(answer /in/batch "$two" -H "$batch_type")" 200
+is 'an array of plain JSON' "$(answer /in/batch \
+	'[{"id":"y1","type":"t","timestamp":"2025-11-24T16:00:00Z","data":{"ticket_id":"T-3","version":1}}]' \
+	-H 'Content-Type: application/json')" 200
+is 'an array of none' "$(answer /in/batch '[]' -H "$batch_type")" 200
+is 'events are counted' "$(stat /in/batch received)$(stat /in/batch distinct_ok)" 33
+is 'and requests' "$(stat /in/batch requests)$(stat /in/batch max_batch)" 32
+is 'and bytes' "$(stat /in/batch max_body_bytes)" ${#two}
+is 'one event is no batch' "$(answer /in/batch "$(event x1 T-1 1)" -H "$batch_type")" 400
+is 'a batch is not one event' \
+	"$(answer /in/batch "$two" -H 'Content-Type: application/cloudevents+json')" 400
+for lacks in specversion id source type; do
+	is "no CloudEvent without $lacks" \
+		"$(answer /in/batch "${two/\"$lacks\"/\"x\"}" -H "$batch_type")" 400
+done
+is 'nor with another version' "$(answer /in/batch "${two/1.0/0.3}" -H "$batch_type")" 400
+is 'a broken array' "$(answer /in/batch "${two%]}" -H "$batch_type")" 400
+control /secret "{\"path\":\"/in/sigs\",\"secrets\":[\"$secret_a\"]}" >/dev/null
+is 'a signed batch' "$(signed /in/sigs b1 "$now" "$two" "$(signature $key_a b1 "$now" "$two")")" 200
+is 'its bytes changed' "$(signed /in/sigs b1 "$now" "$two " "$(signature $key_a b1 "$now" "$two")")" 401
+is 'both counted for each event' "$(stat /in/sigs signature_ok)$(stat /in/sigs signature_failures)" 22
+is 'in the log one by one' "$(curl -s "$base_main/log?path=/in/sigs" | grep -c '"status":200')" 2
+answer /in/named "$two" -H 'webhook-id: b1' -H 'Idempotency-Key: b1' >/dev/null
+answer /in/named "$two" -H 'webhook-id: b1' -H 'Idempotency-Key: b1' >/dev/null
+answer /in/named "[$(event x1 T-1 1)]" -H 'webhook-id: b2' -H 'Idempotency-Key: b2' >/dev/null
+is 'a batch sent twice, and a part of it, is fine' "$(stat /in/named identity_mismatch)" 0
+is 'their events are repeats' "$(stat /in/named repeats)" 3
+answer /in/named "$two" -H 'webhook-id: b3' -H 'Idempotency-Key: b3' >/dev/null
+is 'another name for a batch is seen' "$(stat /in/named identity_mismatch)" 1
+answer /in/named "[$(event x2 T-2 2)]" -H 'webhook-id: b1' -H 'Idempotency-Key: b1' >/dev/null
+is 'another batch of that name is seen' "$(stat /in/named identity_mismatch)" 2
+answer /in/lanes "$two" >/dev/null
+is 'a batch of two keys is no overlap' "$(stat /in/lanes overlaps)" 0
+answer /in/lanes "[$(event x3 T-3 3),$(event x4 T-3 4)]" >/dev/null
+is 'two events of a key in a batch are' "$(stat /in/lanes overlaps)" 1
+answer '/in/lanes?delay_ms=10000' "[$(event z1 T-8 1),$(event z2 T-9 1)]" >/dev/null &
+slow=$!
+curl -s "$base_main/wait?path=/in/lanes&received=6" >/dev/null
+answer /in/lanes "[$(event z3 T-7 1),$(event z4 T-9 2)]" >/dev/null
+is 'and one while another batch holds its key' "$(stat /in/lanes overlaps)" 2
+stopped $slow
+is 'one event is refused: so is its batch' "$(answer '/in/whole?poison_key=T-2' "$two")" 422
+is 'all of it' "$(stat /in/whole refused)$(stat /in/whole ok)" 20
+is 'with results each has its own' "$(curl -s -d "$two" \
+	"$base_main/in/each?poison_key=T-2&results=1" -w ' %{http_code}')" \
+	'{"results":[{"id":"x1","status":200,"remote_id":"r-x1"},{"id":"x2","status":422,"error":"status 422, as set for this path"}]} 207'
+is 'and is counted so' "$(stat /in/each refused)$(stat /in/each ok)" 11
+is 'fail_first counts by event' \
+	"$(for i in 1 2; do curl -s -d "$two" "$base_main/in/each2?fail_first=1&status=503&results=1"; done |
+		grep -o '"status":[0-9]*' | tr -d '\n')" \
+	'"status":503"status":503"status":200"status":200'
+answer '/in/each?fail_key=T-2&close=1&results=1' "$two" >/dev/null
+is 'what is no status is the whole batch'"'"'s' $? 52
+
 # --- ways to answer
 is 'status' "$(answer '/in/b?status=429&retry_after=2' "$(event a T-1 1)")" 429
 is 'Retry-After' "$(curl -s -D - -o /dev/null -d "$(event a T-1 1)" \

@@ -59,6 +59,7 @@ sink_store_path(const char *name)
 	path->records.item_size = sizeof(SinkRecord);
 	path->ids.entries.item_size = sizeof(SinkId);
 	path->keys.entries.item_size = sizeof(SinkKey);
+	path->batches.entries.item_size = sizeof(SinkId);
 	paths[n_paths++] = path;
 	return path;
 }
@@ -167,7 +168,7 @@ check_identity(SinkPath *path, SinkId *id, const SinkEnvelope *envelope, const S
 	if (id->body_hash == 0)
 		id->body_hash = event->body_hash;
 
-	/* A batch's headers name the batch, which may be cut otherwise the next time. */
+	/* A batch's headers name the batch, which may be cut otherwise the next time: sink_store_batch. */
 	if (envelope->batch)
 		return;
 	if (envelope->webhook_id != NULL)
@@ -179,6 +180,39 @@ check_identity(SinkPath *path, SinkId *id, const SinkEnvelope *envelope, const S
 		path->counters.identity_mismatch++;
 	if (id->identity_hash == 0)
 		id->identity_hash = identity;
+}
+
+void
+sink_store_batch(SinkPath *path, SinkEnvelope *envelope, SinkText body)
+{
+	const char *name = envelope->webhook_id;
+	const char *key = envelope->idempotency_key;
+	const char *trace = envelope->traceparent;
+	uint64_t body_hash = sink_hash(body.s, body.len, 1) | 1;
+	uint64_t identity;
+	char text[24];
+	SinkId *entry;
+
+	if (store_full())
+		return;
+	if (key != NULL)
+		envelope->idempotency_key = sink_arena_copy(&path->texts, key, strlen(key));
+	if (trace != NULL)
+		envelope->traceparent = sink_arena_copy(&path->texts, trace, strlen(trace));
+	if (name == NULL || (path->n_secrets > 0 && envelope->signature != SINK_SIGNATURE_OK))
+		return;
+	identity = sink_hash(name, strlen(name), 1);
+	if (key != NULL)
+		identity = sink_hash(key, strlen(key), identity);
+	entry = sink_table_intern(&path->batches, name, strlen(name));
+	if (entry->body_hash != 0 && entry->body_hash != body_hash)
+		path->counters.identity_mismatch++;
+	entry->body_hash = body_hash;
+	snprintf(text, sizeof(text), "body %016" PRIx64, body_hash);
+	entry = sink_table_intern(&path->batches, text, strlen(text));
+	if (entry->identity_hash != 0 && entry->identity_hash != identity)
+		path->counters.identity_mismatch++;
+	entry->identity_hash = identity;
 }
 
 static void
@@ -204,6 +238,12 @@ keep_record(SinkPath *path, const SinkEnvelope *envelope, const SinkEvent *event
 	record->id = id != NULL ? id->entry.index : SINK_NONE;
 	record->status = (uint16_t) status;
 	record->signature = (uint8_t) envelope->signature;
+	if (envelope->batch)
+	{
+		record->idempotency_key = envelope->idempotency_key;
+		record->traceparent = envelope->traceparent;
+		return;
+	}
 	if (envelope->idempotency_key != NULL)
 	{
 		/* Usually the id itself: then there is nothing to copy. */
@@ -268,6 +308,7 @@ sink_store_reset(SinkPath *path)
 	sink_arena_clear(&path->texts);
 	sink_table_clear(&path->ids);
 	sink_table_clear(&path->keys);
+	sink_table_clear(&path->batches);
 	sink_buffer_free(&path->first_violation);
 	malloc_trim(0);
 }

@@ -78,6 +78,9 @@ typedef struct SinkKey
 typedef struct SinkCounters
 {
 	int64_t received; /* attempts at events, malformed ones included */
+	int64_t requests;
+	int64_t max_batch;		/* events in one of them */
+	int64_t max_body_bytes; /* bytes in one of them */
 	int64_t ok;
 	int64_t refused;	/* answered otherwise */
 	int64_t unanswered; /* hung, closed, garbage */
@@ -109,6 +112,7 @@ typedef struct SinkPath
 	SinkArena texts;
 	SinkTable ids;
 	SinkTable keys;
+	SinkTable batches;			/* their ids and their bodies: each belongs to one of the other */
 	SinkBuffer first_violation; /* JSON, empty until there is one */
 	SinkSecret *secrets[SINK_MAX_SECRETS];
 	int n_secrets;
@@ -125,6 +129,12 @@ extern SinkPath *sink_store_path_at(size_t index); /* NULL past the last */
 
 /* Count an attempt at the event's id; NULL (and attempt 1) where it has none or memory is full. */
 extern SinkId *sink_store_attempt(SinkPath *path, const SinkEvent *event, uint32_t *attempt);
+
+/*
+ * Check what names a batch: the same body under another name, or another body under the same, is
+ * an identity_mismatch. The envelope's texts are then the path's own, kept once for all its events.
+ */
+extern void sink_store_batch(SinkPath *path, SinkEnvelope *envelope, SinkText body);
 
 /*
  * Record an attempt and its answer, and check it: status 0 stands for no answer. Returns the key's

@@ -130,6 +130,7 @@ REGRESS = \
 	mapping \
 	filter \
 	views \
+	repair \
 	ingest \
 	bad_input \
 	idempotent \

@@ -62,6 +62,12 @@ where (cxsig.preview('01a20ca5-b903-774b-afe1-70a582e099d1', 'crm', null, filter
       is distinct from wanted;
 select count(*) as tried, count(*) filter (where wanted) as passed from filters;
 
+-- in a statement over many events too
+select f.id, f.wanted, f.filter
+from filters f, cxsig.event e
+where e.event_id = '01a20ca5-b903-774b-afe1-70a582e099d1'
+  and (f.filter is null or cxsig._matches(e, f.filter)) is distinct from f.wanted;
+
 -- and as PostgreSQL decides on the whole event with @@ or @?
 select f.id, f.wanted, f.filter
 from filters f, cxsig.event_json('01a20ca5-b903-774b-afe1-70a582e099d1') e

@@ -16,6 +16,29 @@ create function cxsig.preview(event_id uuid, projection text default 'crm', mapp
 comment on function cxsig.preview(uuid, text, jsonb, jsonpath) is
     'what a destination with this projection, or this mapping, would be sent of an event; null where the filter leaves it out';
 
+create function cxsig._row_matches(event record, filter jsonpath) returns boolean
+    language c immutable strict parallel safe
+    as 'MODULE_PATHNAME', 'cxsig_row_matches';
+comment on function cxsig._row_matches(record, jsonpath) is
+    'internal: as _matches(), of a row as the library reads it';
+
+create function cxsig._matches(event cxsig.event, filter jsonpath) returns boolean
+    language sql stable parallel safe
+begin atomic
+    select cxsig._row_matches(
+        row(event.event_id, event.event_type::text, event.schema_version, event.occurred_at, event.recorded_at,
+            event.source_system::text, event.ticket_id::text, event.account_id::text, event.version,
+            event.idempotency_key::text, event.sentiment::text, event.sentiment_start::text,
+            event.sentiment_end::text, event.churn_risk::text, event.churn_score::float8, event.effort::text,
+            event.effort_score::float8, event.confidence::float8, event.model, event.canonical_tag,
+            event.driver, array_to_json(event.raw_tags)::text, event.custom_metrics::text,
+            event.evidence_url::text, array_to_json(event.quotes)::text, event.account::text,
+            event.corrects, event.traceparent, event.tracestate, event.backfill, event.stale),
+        filter);
+end;
+comment on function cxsig._matches(cxsig.event, jsonpath) is
+    'internal: does a filter let an event pass, as at a destination; a part of the statement that calls it. Null of a null event';
+
 create function cxsig._duration_text(took interval) returns text
     language sql immutable strict parallel safe
     set search_path = pg_catalog, pg_temp
@@ -41,7 +64,8 @@ create function cxsig.history(ticket_id text)
     set jit = off
 as $$
     with lag as materialized
-        (select d.destination_id, d.name, d.created_at, d.history, d.projection, d.filter, l.waiting_since
+        (select d.destination_id, d.name, d.created_at, d.history, d.projection, d.filter, l.waiting_since,
+                l.backfill_waiting_since
          from cxsig.destination d
              join cxsig.consumer_lag l on l.destination = d.name)
     select e.version, e.occurred_at, e.event_type::text, e.sentiment::text, e.churn_risk::text,
@@ -81,7 +105,8 @@ as $$
                                   and cxsig.preview(e.event_id, l.projection, null::jsonb, l.filter) is null
                                  then 'filtered'
                              when e.stale and l.history = 'latest' then 'not sent: stale'
-                             when e.recorded_at >= l.waiting_since then 'waits'
+                             when e.recorded_at >= case when e.backfill then l.backfill_waiting_since
+                                                   else l.waiting_since end then 'waits'
                              else 'has no receipt'
                          end
                   from lag l

@@ -37,7 +37,8 @@ grant insert on cxsig.signal_import to cxsig_writer, cxsig_admin;
 -- cxsig_reader looks.
 grant select on
     cxsig.destination_status, cxsig.worker_status, cxsig.consumer_lag, cxsig.latency,
-    cxsig.deliveries, cxsig.dead_letters, cxsig.blocked_lanes, cxsig.quarantined, cxsig.unmapped_tags
+    cxsig.deliveries, cxsig.dead_letters, cxsig.blocked_lanes, cxsig.repairs, cxsig.quarantined,
+    cxsig.unmapped_tags
     to cxsig_reader, cxsig_admin;
 grant execute on function
     cxsig._worker_slots,
@@ -58,6 +59,7 @@ grant execute on function
     cxsig.test_destination,
     cxsig.set_secret,
     cxsig.redrive,
+    cxsig.replay,
     cxsig.discard,
     cxsig.release_lane,
     cxsig.maintain,

@@ -1,12 +1,15 @@
 /*
  * event_sql.c
- *	  The SQL functions that show an event: event_json() and preview().
+ *	  The SQL functions that show an event, event_json() and preview(), and the one that tries a
+ *	  filter on a row, for statements over many events.
  *
- * Run in the backend of whoever asks, as SECURITY DEFINER: readers hold no privilege on cxsig.event.
- * They read that table with the caller's snapshot, and take its AccessShareLock as any query does.
+ * Run in the backend of whoever asks, the first two as SECURITY DEFINER: readers hold no privilege on
+ * cxsig.event. They read that table with the caller's snapshot, and take its AccessShareLock as any
+ * query does.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "event/event.h"
 #include "event/path.h"
@@ -14,12 +17,21 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(cxsig_event_json);
 PG_FUNCTION_INFO_V1(cxsig_preview);
+PG_FUNCTION_INFO_V1(cxsig_row_matches);
 
 /* How far an event's recorded_at may lie from the time in its id where nothing odd happened. */
 #define ID_MARGIN USECS_PER_MINUTE
+
+/* A filter made ready, kept from row to row of a statement; and the path it was made of. */
+typedef struct RowFilter
+{
+	CxsigView view;
+	JsonPath *path;
+} RowFilter;
 
 /* Saved plans of this backend: by id and time, which looks into a partition or two, and by id. */
 static SPIPlanPtr narrow_plan = NULL;
@@ -30,6 +42,7 @@ static CxsigEvent *run_find(SPIPlanPtr plan, Datum *args, MemoryContext context)
 static SPIPlanPtr prepare_find(const char *condition, int n_args);
 static TimestampTz time_of_id(const pg_uuid_t *id);
 static void prepare_view(FunctionCallInfo fcinfo, CxsigView *view);
+static const CxsigView *row_filter(FmgrInfo *function, JsonPath *path);
 
 Datum
 cxsig_event_json(PG_FUNCTION_ARGS)
@@ -78,6 +91,50 @@ prepare_view(FunctionCallInfo fcinfo, CxsigView *view)
 		view->mapping = cxsig_mapping_prepare(PG_GETARG_JSONB_P(2));
 	if (!PG_ARGISNULL(3))
 		view->filter = cxsig_filter_prepare(PG_GETARG_JSONPATH_P(3));
+}
+
+/*
+ * cxsig._row_matches(event record, filter jsonpath): does the filter let the event pass whose
+ * CXSIG_EVENT_COLUMNS make up the row? Null for a row of nulls, once the filter has been found sound.
+ */
+Datum
+cxsig_row_matches(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	const CxsigView *view = row_filter(fcinfo->flinfo, PG_GETARG_JSONPATH_P(1));
+	HeapTupleData tuple;
+	TupleDesc desc;
+	CxsigEvent *event;
+
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	tuple.t_data = header;
+	if (heap_attisnull(&tuple, 1, NULL))
+		PG_RETURN_NULL();
+	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+								  HeapTupleHeaderGetTypMod(header));
+	event = cxsig_event_read(&tuple, desc, 1);
+	ReleaseTupleDesc(desc);
+	PG_RETURN_BOOL(cxsig_event_matches(view, event));
+}
+
+/* The filter made ready once a statement, or again where the next row brings another. */
+static const CxsigView *
+row_filter(FmgrInfo *function, JsonPath *path)
+{
+	RowFilter *kept = function->fn_extra;
+	MemoryContext before;
+
+	if (kept != NULL && VARSIZE(kept->path) == VARSIZE(path) &&
+		memcmp(kept->path, path, VARSIZE(path)) == 0)
+		return &kept->view;
+	before = MemoryContextSwitchTo(function->fn_mcxt);
+	kept = palloc0(sizeof(RowFilter));
+	kept->path = palloc(VARSIZE(path));
+	memcpy(kept->path, path, VARSIZE(path));
+	kept->view.filter = cxsig_filter_prepare(path);
+	MemoryContextSwitchTo(before);
+	function->fn_extra = kept;
+	return &kept->view;
 }
 
 /* The event of that id in the current context, or NULL. */

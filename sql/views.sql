@@ -103,6 +103,37 @@ from cxsig.history('V-2');
 insert into cxsig.outbox (position, event_id, recorded_at, ticket_id)
 select :base + n, '01a20ca5-b903-774b-afe1-70a582e099e1', now(), 'V-1' from generate_series(6, 20005) n;
 select destination, events_behind from cxsig.consumer_lag where destination like 'views\_%';
+
+-- backfill and replays are counted apart, and are no lag: all of one destination's, another's replay, a retry
+delete from cxsig.outbox where position > :base;
+delete from cxsig.retry;
+insert into cxsig.checkpoint (destination_id, written_at, low, high, backfill_low, backfill_high, system_identifier, database_oid)
+select id, now() + interval '1 minute', :base, :base - 1, :base + 3, :base + 2, 1, 1 from d;
+insert into cxsig.outbox (position, event_id, recorded_at, ticket_id, stream, destination_id)
+select :base + n, '01a20ca5-b903-774b-afe1-70a582e099e1', now() - interval '1 day', 'V-1', 'backfill',
+       case when n > 8 then (select id from d where name = 'views_ops') end
+from generate_series(1, 20) n;
+insert into cxsig.retry (destination_id, position, event_id, recorded_at, lane, backfill)
+select id, :base + 1, '01a20ca5-b903-774b-afe1-70a582e099e1', now() - interval '1 day', 77, true
+from d where name = 'views_late';
+select destination, newest is null or newest < :base as nothing_live, events_behind, retrying, waiting_since, oldest_waiting,
+       backfill_low - :base as backfill_low, backfill_high - :base as backfill_high,
+       backfill_newest - :base as backfill_newest, backfill_behind, backfill_retrying,
+       now() - backfill_waiting_since as backfill_waiting_since
+from cxsig.consumer_lag where destination like 'views\_%';
+select name, waiting, backfill_waiting, lag_seconds from cxsig.destination_status where name like 'views\_%';
+insert into cxsig.delivery (destination_id, position, event_id, ticket_id, outcome, attempt, occurred_at,
+                            recorded_at, sent_at, finished_at, backfill)
+select id, :base + 2, '01a20ca5-b903-774b-afe1-70a582e099e1', 'V-1', 'delivered', 1, now(), now(), now(), now(), true
+from d where name = 'views_late';
+select * from cxsig.latency where destination = 'views_late';
+-- many are reckoned, not counted
+insert into cxsig.outbox (position, event_id, recorded_at, ticket_id, stream, destination_id)
+select :base + n, '01a20ca5-b903-774b-afe1-70a582e099e1', now(), 'V-1', 'backfill',
+       case when n % 2 = 0 then (select id from d where name = 'views_ops') end
+from generate_series(21, 20020) n;
+select destination, events_behind, round(backfill_behind, -2) as backfill_behind
+from cxsig.consumer_lag where destination like 'views\_%';
 rollback;
 
 -- durations as people say them

@@ -3,7 +3,9 @@
 --
 -- None of these scans a table that grows, but deliveries, which is for looking up and is meant to be
 -- asked with a where: counts stop at 10,000 rows and go on by position arithmetic, percentiles are of
--- the newest 10,000 receipts, and the newest row of each log is found by index.
+-- the newest 10,000 receipts, and the newest row of each log is found by index. A stretch of the outbox
+-- is asked for by comparing rows, live before backfill: of an equality with a stream the planner expects
+-- next to nothing until the partition is analyzed, and would sort a million rows for the first 10,000.
 
 -- A table never analyzed is taken for ten pages of rows. With 180 destinations on paper these views
 -- would look dear enough to be compiled, which takes a hundred times as long as running them.
@@ -15,43 +17,77 @@ select d.name as destination,
        c.high,
        newest.position as newest,
        pg_catalog.cardinality(c.doubt) as in_doubt,
-       case when ahead.events < 10000 then ahead.events
-            else greatest(newest.position - c.low + 1, ahead.events)
+       case when ahead.rows < 10000 then ahead.events
+            else greatest(pg_catalog.round(ahead.events::numeric * (newest.position - ahead.first + 1)
+                                           / (ahead.last - ahead.first + 1))::bigint, ahead.events)
        end as events_behind,
        pending.events as retrying,
        least(ahead.oldest, pending.oldest) as waiting_since,
        pg_catalog.date_trunc('milliseconds',
            pg_catalog.clock_timestamp() - least(ahead.oldest, pending.oldest)) as oldest_waiting,
+       c.backfill_low,
+       c.backfill_high,
+       newest.backfill as backfill_newest,
+       case when behind.rows < 10000 then behind.events
+            else greatest(pg_catalog.round(behind.events::numeric * (newest.backfill - behind.first + 1)
+                                           / (behind.last - behind.first + 1))::bigint, behind.events)
+       end as backfill_behind,
+       pending.backfill as backfill_retrying,
+       least(behind.oldest, pending.backfill_oldest) as backfill_waiting_since,
        pg_catalog.date_trunc('milliseconds',
            pg_catalog.clock_timestamp() - c.written_at) as checkpoint_age
 from cxsig.destination d
-    cross join (select pg_catalog.max(o.position) as position from cxsig.outbox o) newest
-    left join lateral (select k.low, k.high, k.doubt, k.written_at
+    cross join (select (select pg_catalog.max(o.position) from cxsig.outbox o where o.stream = 'live') as position,
+                       (select pg_catalog.max(o.position) from cxsig.outbox o where o.stream = 'backfill') as backfill
+                offset 0) newest
+    left join lateral (select k.low, k.high, k.doubt, k.backfill_low, k.backfill_high, k.written_at
                        from cxsig.checkpoint k
                        where k.destination_id = d.destination_id
                        order by k.written_at desc
                        limit 1) c on true
-    cross join lateral (select pg_catalog.count(*) as events, pg_catalog.min(w.recorded_at) as oldest
-                        from (select o.recorded_at
+    cross join lateral (select pg_catalog.count(*) as rows,
+                               pg_catalog.min(w.position) as first, pg_catalog.max(w.position) as last,
+                               pg_catalog.count(*) filter (where w.wanted) as events,
+                               pg_catalog.min(w.recorded_at) filter (where w.wanted) as oldest
+                        from (select o.position, o.recorded_at,
+                                     coalesce(o.destination_id = d.destination_id, true) as wanted
                               from cxsig.outbox o
-                              where o.position >= c.low
-                                and (o.destination_id is null or o.destination_id = d.destination_id)
-                              order by o.position
+                              where (o.stream, o.position) >= ('live'::cxsig.stream, c.low) and o.stream < 'backfill'
+                              order by o.stream, o.position
                               limit 10000) w) ahead
-    cross join lateral (select pg_catalog.count(*) as events, pg_catalog.min(r.recorded_at) as oldest
+    cross join lateral (select pg_catalog.count(*) as rows,
+                               pg_catalog.min(w.position) as first, pg_catalog.max(w.position) as last,
+                               pg_catalog.count(*) filter (where w.wanted) as events,
+                               pg_catalog.min(w.recorded_at) filter (where w.wanted) as oldest
+                        from (select o.position, o.recorded_at,
+                                     coalesce(o.destination_id = d.destination_id, true) as wanted
+                              from cxsig.outbox o
+                              where (o.stream, o.position) >= ('backfill'::cxsig.stream, c.backfill_low)
+                              order by o.stream, o.position
+                              limit 10000) w) behind
+    cross join lateral (select pg_catalog.count(*) filter (where not r.backfill) as events,
+                               pg_catalog.min(r.recorded_at) filter (where not r.backfill) as oldest,
+                               pg_catalog.count(*) filter (where r.backfill) as backfill,
+                               pg_catalog.min(r.recorded_at) filter (where r.backfill) as backfill_oldest
                         from cxsig.retry r
                         where r.destination_id = d.destination_id) pending
 order by d.name;
-comment on view cxsig.consumer_lag is 'how far each destination is behind the log, as of its last checkpoint, which is about a second old at most';
+comment on view cxsig.consumer_lag is 'how far each destination is behind the log, live and backfill apart, as of its last checkpoint, which is about a second old at most';
 comment on column cxsig.consumer_lag.destination is 'the destination';
-comment on column cxsig.consumer_lag.low is 'everything seen below this position has its outcome or waits in retry';
-comment on column cxsig.consumer_lag.high is 'the greatest position read';
-comment on column cxsig.consumer_lag.newest is 'the greatest position in the log';
+comment on column cxsig.consumer_lag.low is 'every live event seen below this position has its outcome or waits in retry';
+comment on column cxsig.consumer_lag.high is 'the greatest position read of the live stream';
+comment on column cxsig.consumer_lag.newest is 'the greatest position in the live stream';
 comment on column cxsig.consumer_lag.in_doubt is 'open transactions that may still bring events below high';
-comment on column cxsig.consumer_lag.events_behind is 'events from low on, filtered ones included; exact below 10,000, about right above';
-comment on column cxsig.consumer_lag.retrying is 'events that wait for another attempt, or behind one in their lane that does';
-comment on column cxsig.consumer_lag.waiting_since is 'when the oldest waiting event was recorded; null where nothing waits';
-comment on column cxsig.consumer_lag.oldest_waiting is 'the age of the oldest waiting event';
+comment on column cxsig.consumer_lag.events_behind is 'live events from low on, filtered ones included; exact below 10,000, about right above';
+comment on column cxsig.consumer_lag.retrying is 'live events that wait for another attempt, or behind one in their lane that does';
+comment on column cxsig.consumer_lag.waiting_since is 'when the oldest waiting live event was recorded; null where nothing live waits';
+comment on column cxsig.consumer_lag.oldest_waiting is 'the age of the oldest waiting live event';
+comment on column cxsig.consumer_lag.backfill_low is 'as low, for the backfill stream';
+comment on column cxsig.consumer_lag.backfill_high is 'as high, for the backfill stream';
+comment on column cxsig.consumer_lag.backfill_newest is 'the greatest position in the backfill stream';
+comment on column cxsig.consumer_lag.backfill_behind is 'as events_behind, for backfill and replays';
+comment on column cxsig.consumer_lag.backfill_retrying is 'as retrying, for backfill and replays';
+comment on column cxsig.consumer_lag.backfill_waiting_since is 'when the oldest waiting event of the backfill stream was recorded; no lag, since it may have been replayed just now';
 comment on column cxsig.consumer_lag.checkpoint_age is 'how old these figures are; it grows while a destination has nothing to do';
 
 create view cxsig.destination_status as
@@ -61,6 +97,7 @@ select d.name,
        d.state_reason,
        pg_catalog.date_trunc('second', d.state_changed_at) as since,
        l.events_behind + pending.passed as waiting,
+       l.backfill_behind + pending.backfill_passed as backfill_waiting,
        pg_catalog.round(coalesce(extract(epoch from l.oldest_waiting), 0), 1) as lag_seconds,
        pending.lanes as retrying_lanes,
        pending.held as held_lanes,
@@ -75,7 +112,9 @@ from cxsig.destination d
                        where k.destination_id = d.destination_id
                        order by k.written_at desc
                        limit 1) c on true
-    cross join lateral (select pg_catalog.count(*) filter (where r.position < l.low) as passed,
+    cross join lateral (select pg_catalog.count(*) filter (where not r.backfill and r.position < l.low) as passed,
+                               pg_catalog.count(*) filter (where r.backfill and r.position < l.backfill_low)
+                                   as backfill_passed,
                                pg_catalog.count(distinct r.lane) as lanes,
                                pg_catalog.count(distinct r.lane) filter (where r.held) as held,
                                (pg_catalog.array_agg(r.last_error order by r.next_attempt_at desc nulls last)
@@ -104,8 +143,9 @@ comment on column cxsig.destination_status.transport is 'how it is reached';
 comment on column cxsig.destination_status.state is 'active, paused, stopped or disabled';
 comment on column cxsig.destination_status.state_reason is 'why it is in this state';
 comment on column cxsig.destination_status.since is 'since when';
-comment on column cxsig.destination_status.waiting is 'events that have no final outcome yet; exact below 10,000, about right above';
-comment on column cxsig.destination_status.lag_seconds is 'age of the oldest of them in seconds, 0 where nothing waits';
+comment on column cxsig.destination_status.waiting is 'live events that have no final outcome yet; exact below 10,000, about right above';
+comment on column cxsig.destination_status.backfill_waiting is 'the same of the backfill stream, which takes what live events leave: backfill and replays';
+comment on column cxsig.destination_status.lag_seconds is 'age of the oldest waiting live event in seconds, 0 where none waits';
 comment on column cxsig.destination_status.retrying_lanes is 'lanes with an event that waits for another attempt: see blocked_lanes';
 comment on column cxsig.destination_status.held_lanes is 'those of them that wait for a person';
 comment on column cxsig.destination_status.dead is 'open dead letters: see dead_letters';
@@ -194,7 +234,7 @@ comment on column cxsig.deliveries.position is 'position in the outbox';
 comment on column cxsig.deliveries.occurred_at is 'when the signal was true';
 comment on column cxsig.deliveries.recorded_at is 'when it was recorded here';
 comment on column cxsig.deliveries.sent_at is 'when the last attempt was sent';
-comment on column cxsig.deliveries.backfill is 'part of a backfill';
+comment on column cxsig.deliveries.backfill is 'part of a backfill or a replay: counted apart';
 comment on column cxsig.deliveries.evidence_url is 'link to the words the customer wrote; null once retention has dropped the event';
 
 create view cxsig.dead_letters as

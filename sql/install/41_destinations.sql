@@ -227,7 +227,8 @@ begin
         select case when s.is_called then s.last_value + 1 else s.last_value end
             into low from cxsig.outbox_position s;
     else
-        low := coalesce((select min(o.position) from cxsig.outbox o), 1);
+        low := coalesce(least((select min(o.position) from cxsig.outbox o where o.stream = 'live'),
+                              (select min(o.position) from cxsig.outbox o where o.stream = 'backfill')), 1);
     end if;
     -- Rows route by what partitions there are once the default one is locked: see _make_partition().
     lock table cxsig.checkpoint_default in row exclusive mode;

@@ -119,7 +119,9 @@ declare
     made integer := 0;
 begin
     if high is null then
-        high := coalesce((select min(o.position) from cxsig.outbox_default o), newest);
+        high := coalesce(least((select min(o.position) from cxsig.outbox_default o where o.stream = 'live'),
+                               (select min(o.position) from cxsig.outbox_default o where o.stream = 'backfill')),
+                         newest);
         -- More than a moment's work is left in the default partition, and goes with it.
         if newest - high > 100000 then
             high := newest + rows;

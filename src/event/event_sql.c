@@ -110,8 +110,8 @@ cxsig_row_matches(PG_FUNCTION_ARGS)
 	tuple.t_data = header;
 	if (heap_attisnull(&tuple, 1, NULL))
 		PG_RETURN_NULL();
-	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
-								  HeapTupleHeaderGetTypMod(header));
+	desc =
+		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
 	event = cxsig_event_read(&tuple, desc, 1);
 	ReleaseTupleDesc(desc);
 	PG_RETURN_BOOL(cxsig_event_matches(view, event));

@@ -149,7 +149,6 @@ create table cxsig.retry (
     lane            bigint not null,
     backfill        boolean not null default false,
     forced          boolean not null default false,
-    backfill        boolean not null default false,
     attempt         integer not null default 0,
     strikes         integer not null default 0,
     next_attempt_at timestamptz,
@@ -168,7 +167,6 @@ comment on column cxsig.retry.recorded_at is 'its partition key in event';
 comment on column cxsig.retry.lane is 'hash of the order scope''s key';
 comment on column cxsig.retry.backfill is 'of the backfill stream';
 comment on column cxsig.retry.forced is 'as in outbox';
-comment on column cxsig.retry.backfill is 'counted apart from live events';
 comment on column cxsig.retry.attempt is 'attempts made; 0 for one that waits behind another';
 comment on column cxsig.retry.strikes is 'attempts that failed while other events passed';
 comment on column cxsig.retry.next_attempt_at is 'when the head of the lane is tried again';

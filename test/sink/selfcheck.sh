@@ -8,7 +8,7 @@ dir=$(mktemp -d)
 passed=0
 failed=0
 started=()
-base_main='' base_small='' base_tls='' # set by start
+base_main='' base_small='' base_tls='' base_mutual='' # set by start
 pid_main='' pid_small=''
 
 # stopped <pid>: ends it and waits for it.
@@ -332,6 +332,19 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
 start tls --cert "$dir/cert.pem" --key "$dir/key.pem"
 is 'TLS' "$(curl -s -o /dev/null -w '%{http_code}' --cacert "$dir/cert.pem" \
 	-d "$(event t T-1 1)" "https://$base_tls/in/t")" 200
+start mutual --cert "$dir/cert.pem" --key "$dir/key.pem" --client-ca "$dir/cert.pem" --tls-version 1.2
+# mutual [curl options]: the status a client gets, 000 where the handshake fails
+mutual() {
+	curl -s -o /dev/null -w '%{http_code}' --cacert "$dir/cert.pem" -d "$(event t T-1 1)" "$@" \
+		"https://$base_mutual/in/t"
+}
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 \
+	-subj /CN=stranger -keyout "$dir/key2.pem" -out "$dir/cert2.pem" 2>/dev/null
+is 'without a client certificate nobody is let in' "$(mutual)" 000
+is 'with one of another CA neither' "$(mutual --cert "$dir/cert2.pem" --key "$dir/key2.pem")" 000
+is 'with the right one' "$(mutual --cert "$dir/cert.pem" --key "$dir/key.pem")" 200
+is 'the version is the only one' \
+	"$(mutual --cert "$dir/cert.pem" --key "$dir/key.pem" --tlsv1.3)" 000
 curl -s -m 10 -o /dev/null -d "$(event h T-1 1)" "$base_small/in/h?hang=1" &
 hanging=$!
 curl -s -m 10 -o /dev/null "$base_small/wait?path=/in/never&ok=1" &

@@ -21,6 +21,7 @@
 #include "control.h"
 #include "park.h"
 #include "request.h"
+#include "tls.h"
 
 /* Headers and a piece of the body; the library clears all of it between two requests. */
 #define CONNECTION_MEMORY 16384
@@ -29,8 +30,7 @@ typedef struct SinkOptions
 {
 	int port;
 	const char *port_file;
-	const char *cert_file;
-	const char *key_file;
+	SinkTls tls;
 	int64_t max_records;
 	bool verbose;
 } SinkOptions;
@@ -43,6 +43,8 @@ static const char usage[] =
 	"  --port N             listen there (default: a free port)\n"
 	"  --port-file FILE     write the port there too, once the sink listens\n"
 	"  --cert FILE --key FILE   speak TLS (PEM)\n"
+	"  --client-ca FILE     let in only clients with a certificate of that CA (PEM)\n"
+	"  --tls-version V      speak only that version: 1.1, 1.2 or 1.3\n"
 	"  --secret PATH=SECRET check signatures on that path; may be given once per path\n"
 	"  --max-records N      keep and check at most that many attempts (default 20000000)\n"
 	"  --with-parent        end when the process that started the sink ends\n"
@@ -63,7 +65,7 @@ static const char usage[] =
 static void parse_options(int argc, char **argv, SinkOptions *options);
 static void option_secret(const char *argument);
 static int64_t option_number(const char *name, const char *text, int64_t high);
-static char *read_file(const char *name);
+static bool options_fit(const SinkTls *tls);
 static void daemon_log(void *cls, const char *format, va_list args);
 static struct MHD_Daemon *start_daemon(const SinkOptions *options);
 static void write_port(const SinkOptions *options, struct MHD_Daemon *daemon);
@@ -109,15 +111,31 @@ option_secret(const char *argument)
 	}
 }
 
+/* A certificate and its key go together, and the rest is nothing without them. */
+static bool
+options_fit(const SinkTls *tls)
+{
+	if (tls->cert_file == NULL)
+		return tls->key_file == NULL && tls->client_ca_file == NULL && tls->version == NULL;
+	return tls->key_file != NULL && (tls->version == NULL || sink_tls_is_version(tls->version));
+}
+
 static void
 parse_options(int argc, char **argv, SinkOptions *options)
 {
 	static const struct option known[] = {
-		{"port", required_argument, NULL, 'p'},	  {"port-file", required_argument, NULL, 'f'},
-		{"cert", required_argument, NULL, 'c'},	  {"key", required_argument, NULL, 'k'},
-		{"secret", required_argument, NULL, 's'}, {"max-records", required_argument, NULL, 'm'},
-		{"with-parent", no_argument, NULL, 'w'},  {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},		  {NULL, 0, NULL, 0},
+		{"port", required_argument, NULL, 'p'},
+		{"port-file", required_argument, NULL, 'f'},
+		{"cert", required_argument, NULL, 'c'},
+		{"client-ca", required_argument, NULL, 'a'},
+		{"tls-version", required_argument, NULL, 't'},
+		{"key", required_argument, NULL, 'k'},
+		{"secret", required_argument, NULL, 's'},
+		{"max-records", required_argument, NULL, 'm'},
+		{"with-parent", no_argument, NULL, 'w'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -132,10 +150,16 @@ parse_options(int argc, char **argv, SinkOptions *options)
 				options->port_file = optarg;
 				break;
 			case 'c':
-				options->cert_file = optarg;
+				options->tls.cert_file = optarg;
 				break;
 			case 'k':
-				options->key_file = optarg;
+				options->tls.key_file = optarg;
+				break;
+			case 'a':
+				options->tls.client_ca_file = optarg;
+				break;
+			case 't':
+				options->tls.version = optarg;
 				break;
 			case 's':
 				option_secret(optarg);
@@ -157,31 +181,11 @@ parse_options(int argc, char **argv, SinkOptions *options)
 				exit(2);
 		}
 	}
-	if (optind < argc || (options->cert_file == NULL) != (options->key_file == NULL))
+	if (optind < argc || !options_fit(&options->tls))
 	{
 		fputs(usage, stderr);
 		exit(2);
 	}
-}
-
-/* The whole file, NUL-terminated; ends the process where it cannot be read. */
-static char *
-read_file(const char *name)
-{
-	SinkBuffer content = {0};
-	char block[4096];
-	FILE *file = fopen(name, "r");
-	size_t len;
-
-	if (file == NULL)
-	{
-		fprintf(stderr, "sink: could not open %s: %s\n", name, strerror(errno));
-		exit(2);
-	}
-	while ((len = fread(block, 1, sizeof(block), file)) > 0)
-		sink_buffer_append(&content, block, len);
-	fclose(file);
-	return content.data != NULL ? content.data : sink_alloc(1);
 }
 
 static void
@@ -198,27 +202,24 @@ start_daemon(const SinkOptions *options)
 {
 	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 						 MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG;
-	struct MHD_OptionItem tls[] = {
-		{MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}};
+	struct MHD_OptionItem tls[SINK_TLS_OPTIONS] = {{MHD_OPTION_END, 0, NULL}};
 	struct sockaddr_in address;
 
 	memset(&address, 0, sizeof(address));
 	address.sin_family = AF_INET;
 	address.sin_port = htons((uint16_t) options->port);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (options->cert_file != NULL)
+	if (options->tls.cert_file != NULL)
 	{
 		flags |= MHD_USE_TLS;
-		tls[0].option = MHD_OPTION_HTTPS_MEM_CERT;
-		tls[0].ptr_value = read_file(options->cert_file);
-		tls[1].option = MHD_OPTION_HTTPS_MEM_KEY;
-		tls[1].ptr_value = read_file(options->key_file);
+		sink_tls_options(&options->tls, tls);
 	}
 	return MHD_start_daemon(
 		flags, 0, NULL, NULL, sink_request_handle, NULL, MHD_OPTION_EXTERNAL_LOGGER, daemon_log,
 		(void *) options, MHD_OPTION_SOCK_ADDR, (struct sockaddr *) &address,
-		MHD_OPTION_NOTIFY_COMPLETED, sink_request_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
-		10000u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY,
+		MHD_OPTION_NOTIFY_COMPLETED, sink_request_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+		sink_tls_connection, (void *) &options->tls, MHD_OPTION_CONNECTION_LIMIT, 10000u,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY,
 		MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }

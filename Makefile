@@ -53,6 +53,7 @@ OBJS_transport = \
 	src/transport/http.o \
 	src/transport/http_answer.o \
 	src/transport/http_call.o \
+	src/transport/http_error.o \
 	src/transport/http_sockets.o \
 	src/transport/http_url.o \
 	src/transport/outcome.o \

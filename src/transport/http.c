@@ -44,8 +44,9 @@ struct CxsigHttp
 {
 	CURLM *multi;
 	CxsigSockets sockets;
-	int64 timer_due;  /* ms on the monotonic clock, -1: none */
-	int reserved_fds; /* told to fd.c */
+	int64 timer_due;	 /* ms on the monotonic clock, CXSIG_NEVER: none */
+	int64 silence_check; /* the same; no running call has its silence_due before it */
+	int reserved_fds;	 /* told to fd.c */
 	int n_running;
 	int n_idle;
 	int max_idle;
@@ -62,8 +63,10 @@ static void free_calls(CxsigHttp *http, dlist_head *list);
 static CxsigCall *take_call(CxsigHttp *http);
 static void move_call(CxsigHttp *http, CxsigCall *call, dlist_head *list, CxsigCallState state);
 static void drive_sockets(CxsigHttp *http);
-static void drive_timer(CxsigHttp *http);
+static void drive_timer(CxsigHttp *http, int64 now);
 static void collect_done(CxsigHttp *http);
+static void end_silent(CxsigHttp *http, int64 now);
+static void end_call(CxsigHttp *http, CxsigCall *call);
 static int64 monotonic_ms(void);
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *per_socket);
 static int on_timer(CURLM *multi, long timeout_ms, void *arg);
@@ -82,7 +85,8 @@ cxsig_http_create(int max_connections)
 	dlist_init(&http->taken);
 	dlist_init(&http->idle);
 	http->sockets.epoll_fd = -1;
-	http->timer_due = -1;
+	http->timer_due = CXSIG_NEVER;
+	http->silence_check = CXSIG_NEVER;
 	http->max_idle = max_connections;
 
 	if (!reserve_fds(http, max_connections + 1))
@@ -210,14 +214,13 @@ cxsig_http_fd(CxsigHttp *http)
 long
 cxsig_http_timeout_ms(CxsigHttp *http)
 {
-	int64 left;
+	int64 due = Min(http->timer_due, http->silence_check);
 
 	if (!dlist_is_empty(&http->done))
 		return 0;
-	if (http->timer_due < 0)
+	if (due == CXSIG_NEVER)
 		return -1;
-	left = http->timer_due - monotonic_ms();
-	return (long) Max(left, 0);
+	return (long) Max(due - monotonic_ms(), 0);
 }
 
 int
@@ -246,7 +249,11 @@ cxsig_http_submit(CxsigHttp *http, const CxsigRequest *request, const CxsigHttpL
 		move_call(http, call, &http->done, CXSIG_CALL_DONE);
 	}
 	else
+	{
+		cxsig_call_start_silence(call, monotonic_ms());
+		http->silence_check = Min(http->silence_check, call->silence_due);
 		move_call(http, call, &http->running, CXSIG_CALL_RUNNING);
+	}
 	return &call->public;
 }
 
@@ -285,12 +292,15 @@ cxsig_http_drive(CxsigHttp *http)
 {
 	sigset_t all;
 	sigset_t before;
+	int64 now;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	drive_sockets(http);
-	drive_timer(http);
+	now = monotonic_ms();
+	drive_timer(http, now);
 	collect_done(http);
+	end_silent(http, now);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 
 	if (http->sockets.error != 0)
@@ -324,13 +334,13 @@ drive_sockets(CxsigHttp *http)
 
 /* Requests just submitted are a timer that is due at once. */
 static void
-drive_timer(CxsigHttp *http)
+drive_timer(CxsigHttp *http, int64 now)
 {
 	int running;
 
-	if (http->timer_due < 0 || http->timer_due > monotonic_ms())
+	if (http->timer_due > now)
 		return;
-	http->timer_due = -1; /* curl sets the next one in here */
+	http->timer_due = CXSIG_NEVER; /* curl sets the next one in here */
 	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
@@ -350,9 +360,40 @@ collect_done(CxsigHttp *http)
 			continue;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &call);
 		cxsig_call_finish(call, code);
-		curl_multi_remove_handle(http->multi, easy);
-		move_call(http, call, &http->done, CXSIG_CALL_DONE);
+		end_call(http, call);
 	}
+}
+
+/*
+ * End the calls that have waited for an answer for too long. To know the next moment to look costs a
+ * submit one comparison, and an answer nothing: what is kept is a bound, and found exactly only when
+ * it is reached, here, by looking at all that run. It then lies a whole timeout ahead of most.
+ */
+static void
+end_silent(CxsigHttp *http, int64 now)
+{
+	dlist_mutable_iter iter;
+
+	if (http->silence_check > now)
+		return;
+	http->silence_check = CXSIG_NEVER;
+	dlist_foreach_modify (iter, &http->running)
+	{
+		CxsigCall *call = dlist_container(CxsigCall, node, iter.cur);
+
+		if (call->silence_due <= now && cxsig_call_is_silent(call, now))
+			end_call(http, call);
+		else
+			http->silence_check = Min(http->silence_check, call->silence_due);
+	}
+}
+
+/* A running call whose response is filled in: out of curl, to those that are done. */
+static void
+end_call(CxsigHttp *http, CxsigCall *call)
+{
+	curl_multi_remove_handle(http->multi, call->easy);
+	move_call(http, call, &http->done, CXSIG_CALL_DONE);
 }
 
 CxsigHttpCall *
@@ -414,6 +455,6 @@ on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	CxsigHttp *http = arg;
 
-	http->timer_due = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
+	http->timer_due = timeout_ms < 0 ? CXSIG_NEVER : monotonic_ms() + timeout_ms;
 	return 0;
 }

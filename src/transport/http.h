@@ -18,9 +18,9 @@ typedef struct CxsigHttp CxsigHttp;
 
 typedef struct CxsigHttpLimits
 {
-	int connect_timeout_ms;
-	int first_byte_timeout_ms; /* from the submit to the first byte of the answer */
-	int total_timeout_ms;
+	int connect_timeout_ms;	   /* TLS included */
+	int first_byte_timeout_ms; /* from when sending starts to the first line of the answer */
+	int total_timeout_ms;	   /* from the submit to the end of the answer */
 } CxsigHttpLimits;
 
 /* A request under way or done. The caller owns `owner`; the engine owns the rest. */

@@ -25,6 +25,7 @@ cxsig_answer_reset(CxsigAnswer *answer)
 		answer->body = NULL;
 		answer->body_size = 0;
 	}
+	answer->begun = false;
 	answer->headers_len = 0;
 	answer->body_len = 0;
 	answer->body_seen = 0;
@@ -47,6 +48,7 @@ cxsig_answer_add_header(CxsigAnswer *answer, const char *line, size_t len)
 
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
 	{
+		answer->begun = true;
 		answer->headers_len = 0; /* an interim answer (1xx) came before it */
 		return;
 	}

@@ -22,6 +22,7 @@ typedef struct CxsigAnswer
 	char *headers; /* "name: value" lines of the last header block, each NUL-terminated */
 	size_t headers_len;
 	size_t headers_size;
+	bool begun; /* a status line came, an interim one (1xx) perhaps */
 	char *body; /* NUL-terminated once anything is in it */
 	size_t body_len;
 	size_t body_size;

@@ -19,9 +19,6 @@
 /* Text buffers up to this size stay with the call. */
 #define KEEP_TEXT_SIZE 65536
 
-/* curl's timers may be early by this. */
-#define TIMER_SLACK_MS 2
-
 static char no_expect[] = "Expect:";
 
 static bool set_options(CxsigCall *call);
@@ -32,11 +29,6 @@ static bool set_request(CxsigCall *call, const CxsigRequest *request, const char
 						const char *body, const CxsigHttpLimits *limits);
 static bool set_method(CxsigCall *call, const char *method);
 static bool set_limits(CxsigCall *call, const CxsigHttpLimits *limits);
-static void describe(CxsigCall *call, CURLcode code, int status);
-static bool is_timeout(CxsigCall *call);
-static void describe_timeout(CxsigCall *call, int status);
-static bool has_passed(CxsigCall *call, CURLINFO time);
-static const char *curl_words(CxsigCall *call, CURLcode code);
 static size_t on_header(char *line, size_t size, size_t n, void *arg);
 static size_t on_body(char *data, size_t size, size_t n, void *arg);
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
@@ -260,6 +252,41 @@ set_limits(CxsigCall *call, const CxsigHttpLimits *limits)
 }
 
 void
+cxsig_call_start_silence(CxsigCall *call, int64 now)
+{
+	call->submitted_ms = now;
+	call->silence_due = call->limits.first_byte_timeout_ms < call->limits.total_timeout_ms
+							? now + call->limits.first_byte_timeout_ms
+							: CXSIG_NEVER;
+}
+
+/*
+ * curl tells only now when it began to send. A call that still connects starts waiting later than
+ * now, and so is looked at again after another whole timeout.
+ */
+bool
+cxsig_call_is_silent(CxsigCall *call, int64 now)
+{
+	curl_off_t sent_us = 0;
+
+	if (call->answer.begun)
+	{
+		call->silence_due = CXSIG_NEVER;
+		return false;
+	}
+	curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
+	call->silence_due =
+		(sent_us > 0 ? call->submitted_ms + sent_us / 1000 : now) + call->limits.first_byte_timeout_ms;
+	if (call->silence_due > now)
+		return false;
+	snprintf(call->error, sizeof(call->error),
+			 "timed out after " INT64_FORMAT " ms waiting for the answer",
+			 now - call->submitted_ms - (int64) (sent_us / 1000));
+	cxsig_call_fail(call);
+	return true;
+}
+
+void
 cxsig_call_finish(CxsigCall *call, CURLcode code)
 {
 	CxsigResponse *response = &call->public.response;
@@ -274,7 +301,7 @@ cxsig_call_finish(CxsigCall *call, CURLcode code)
 		status = 0;
 	if (code != CURLE_OK)
 	{
-		describe(call, code, (int) status);
+		cxsig_call_describe(call, code, (int) status);
 		call->answer.truncated = true;
 	}
 
@@ -316,101 +343,6 @@ cxsig_call_recycle(CxsigCall *call)
 		call->text = NULL;
 		call->text_size = 0;
 	}
-}
-
-/* Why there is no answer, or not a whole one: in which phase it ended, and curl's own words. */
-static void
-describe(CxsigCall *call, CURLcode code, int status)
-{
-	const char *phase;
-
-	switch (code)
-	{
-		case CURLE_OPERATION_TIMEDOUT:
-			if (is_timeout(call))
-			{
-				describe_timeout(call, status);
-				return;
-			}
-			phase = "could not connect";
-			break;
-		case CURLE_COULDNT_RESOLVE_HOST:
-			phase = "could not resolve the host name";
-			break;
-		case CURLE_COULDNT_CONNECT:
-			phase = "could not connect";
-			break;
-		case CURLE_SSL_CONNECT_ERROR:
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_CERTPROBLEM:
-		case CURLE_SSL_CIPHER:
-		case CURLE_SSL_ISSUER_ERROR:
-		case CURLE_SSL_INVALIDCERTSTATUS:
-			phase = "could not set up TLS";
-			break;
-		case CURLE_URL_MALFORMAT:
-		case CURLE_OUT_OF_MEMORY:
-		case CURLE_FAILED_INIT:
-		case CURLE_LOGIN_DENIED:
-			phase = "could not send the request";
-			break;
-		default:
-			phase = status != 0 ? "the answer broke off" : "there was no answer";
-			break;
-	}
-	snprintf(call->error, sizeof(call->error), "%s: %s", phase,
-			 call->refused[0] != '\0' ? call->refused : curl_words(call, code));
-}
-
-/*
- * Was one of the limits reached? curl 7.88 also calls it a timeout when a connection is refused on
- * a handle whose last one had timed out, for it looks at an errno it has kept.
- */
-static bool
-is_timeout(CxsigCall *call)
-{
-	double total = 0;
-
-	curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME, &total);
-	return total * 1000 >=
-		   Min(call->limits.connect_timeout_ms, call->limits.total_timeout_ms) - TIMER_SLACK_MS;
-}
-
-static void
-describe_timeout(CxsigCall *call, int status)
-{
-	const char *phase;
-	double total = 0;
-
-	curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME, &total);
-	if (status != 0)
-		phase = "reading the answer";
-	else if (has_passed(call, CURLINFO_PRETRANSFER_TIME_T))
-		phase = "waiting for the answer";
-	else if (has_passed(call, CURLINFO_CONNECT_TIME_T))
-		phase = "setting up TLS";
-	else if (!has_passed(call, CURLINFO_NAMELOOKUP_TIME_T))
-		phase = "resolving the host name or waiting for a free connection";
-	else if (pg_strncasecmp(call->text, "https:", 6) == 0)
-		phase = "connecting or setting up TLS"; /* curl counts both as one in some releases */
-	else
-		phase = "connecting";
-	snprintf(call->error, sizeof(call->error), "timed out after %.0f ms %s", total * 1000, phase);
-}
-
-static bool
-has_passed(CxsigCall *call, CURLINFO time)
-{
-	curl_off_t us = 0;
-
-	return curl_easy_getinfo(call->easy, time, &us) == CURLE_OK && us > 0;
-}
-
-static const char *
-curl_words(CxsigCall *call, CURLcode code)
-{
-	return call->curl_error[0] != '\0' ? call->curl_error : curl_easy_strerror(code);
 }
 
 static size_t

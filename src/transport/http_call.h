@@ -14,6 +14,9 @@
 #include "transport/http_answer.h"
 #include "transport/http_sockets.h"
 
+/* A moment on the monotonic clock that does not come. */
+#define CXSIG_NEVER PG_INT64_MAX
+
 typedef enum CxsigCallState
 {
 	CXSIG_CALL_IDLE,	/* in the engine's stock */
@@ -37,6 +40,8 @@ typedef struct CxsigCall
 	int n_lines;
 	bool custom_method;		/* CURLOPT_CUSTOMREQUEST is set */
 	CxsigHttpLimits limits; /* as the handle has them */
+	int64 submitted_ms;		/* on the monotonic clock */
+	int64 silence_due;		/* when to see whether it waits for an answer for too long */
 
 	/* what came back */
 	CxsigAnswer answer;
@@ -58,6 +63,15 @@ extern void cxsig_call_free(CxsigCall *call);
 extern bool cxsig_call_load(CxsigCall *call, const CxsigRequest *request,
 							const CxsigHttpLimits *limits);
 
+/* It is handed to curl now (ms on the monotonic clock): from here on it can be silent for too long. */
+extern void cxsig_call_start_silence(CxsigCall *call, int64 now);
+
+/*
+ * At silence_due: has it waited for the first line of the answer for too long? Then its response is
+ * filled in. If not, silence_due is when to look again.
+ */
+extern bool cxsig_call_is_silent(CxsigCall *call, int64 now);
+
 /* Fill in the response of a transfer that ended with this code. Before it leaves the multi handle. */
 extern void cxsig_call_finish(CxsigCall *call, CURLcode code);
 
@@ -66,5 +80,11 @@ extern void cxsig_call_fail(CxsigCall *call);
 
 /* Make it ready for the next request. */
 extern void cxsig_call_recycle(CxsigCall *call);
+
+/*
+ * http_error.c: why there is no answer, or not a whole one, into call->error: in which phase the
+ * transfer ended, and curl's own words. status is 0 where there is no answer.
+ */
+extern void cxsig_call_describe(CxsigCall *call, CURLcode code, int status);
 
 #endif

@@ -48,6 +48,7 @@ OBJS_ingest = \
 
 OBJS_transport = \
 	src/transport/cloudevent.o \
+	src/transport/file.o \
 	src/transport/guard.o \
 	src/transport/guard_setting.o \
 	src/transport/http.o \
@@ -55,12 +56,15 @@ OBJS_transport = \
 	src/transport/http_call.o \
 	src/transport/http_error.o \
 	src/transport/http_sockets.o \
+	src/transport/http_tls.o \
 	src/transport/http_url.o \
 	src/transport/outcome.o \
+	src/transport/pem.o \
 	src/transport/ping.o \
 	src/transport/secret.o \
 	src/transport/secret_sql.o \
 	src/transport/sign.o \
+	src/transport/tls.o \
 	src/transport/trace.o \
 	src/transport/transport.o \
 	src/transport/webhook.o \

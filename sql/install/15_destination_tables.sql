@@ -97,7 +97,7 @@ create index secret_destination on cxsig.secret (destination_id, name);
 comment on table cxsig.secret is 'write-only secrets; only the worker can read them. Set with set_secret()';
 comment on column cxsig.secret.secret_id is 'names the row';
 comment on column cxsig.secret.destination_id is 'whose secret';
-comment on column cxsig.secret.name is 'what for: signing, or the name a header of the config refers to';
+comment on column cxsig.secret.name is 'what for: signing, or the name the config refers to';
 comment on column cxsig.secret.value is 'the secret';
 comment on column cxsig.secret.file is 'or the file that holds it, under cxsig.secret_directory';
 comment on column cxsig.secret.created_at is 'when it was set';

@@ -417,7 +417,7 @@ comment on function cxsig.test_destination(text) is
 create function cxsig._check_secret(name text, value text) returns void
     language c immutable parallel unsafe
     as 'MODULE_PATHNAME', 'cxsig_check_secret';
-comment on function cxsig._check_secret(text, text) is 'internal: raises where a signing secret has not the right form; never shows it';
+comment on function cxsig._check_secret(text, text) is 'internal: raises where a signing secret or PEM has not the right form; never shows it';
 
 create function cxsig._set_secret(destination text, name text, value text, file text,
                                   keep_previous interval)
@@ -433,7 +433,7 @@ begin
         raise exception using
             errcode = 'invalid_parameter_value',
             message = 'the name of a secret must be 1 to 63 letters, digits and _ . : -',
-            hint = 'signing, or the name a header of the config refers to.';
+            hint = 'signing, or the name the config refers to.';
     end if;
     if (value is null) = (file is null) then
         raise exception using
@@ -474,4 +474,4 @@ create function cxsig.set_secret(destination text, name text, value text default
     set search_path = pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'cxsig_set_secret';
 comment on function cxsig.set_secret(text, text, text, text, interval) is
-    'sets a secret by value, or by the name of a file in cxsig.secret_directory. It cannot be read back. name: signing (whsec_...), or what a header of the config refers to. keep_previous: how long the old ones stay valid beside it, for rotation';
+    'sets a secret by value, or by the name of a file in cxsig.secret_directory. It cannot be read back. name: signing (whsec_...), or what the config refers to: the value of a header, a client certificate or its key in PEM. keep_previous: how long the old ones stay valid beside it, for rotation';

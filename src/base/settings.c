@@ -15,6 +15,7 @@
 
 /* The settings; see settings.h for units. */
 char *cxsig_databases = NULL;
+char *cxsig_ca_directory = NULL;
 char *cxsig_secret_directory = NULL;
 int cxsig_workers = 1;
 int cxsig_max_dispatchers = 16;
@@ -41,6 +42,10 @@ cxsig_settings_init(void)
 static void
 define_network_settings(void)
 {
+	DefineCustomStringVariable(
+		"cxsig.ca_directory", "Directory of files with certificate authorities.",
+		"A destination's config names files in it; empty means that none can be named.",
+		&cxsig_ca_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("cxsig.max_connections", "HTTP connections a dispatcher keeps at most.",
 							"Shared evenly by its destinations, each of which has one at least.",
 							&cxsig_max_connections, 256, 1, 10000, PGC_SIGHUP, 0, NULL, NULL, NULL);

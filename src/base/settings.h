@@ -6,6 +6,7 @@
 #define CXSIG_SETTINGS_H
 
 extern char *cxsig_databases;			/* names, comma-separated; "" = found by itself */
+extern char *cxsig_ca_directory;		/* "" = there are no CA files */
 extern char *cxsig_secret_directory;	/* "" = secrets from files are off */
 extern int cxsig_workers;				/* dispatchers per database */
 extern int cxsig_max_dispatchers;		/* size of the slot table */

@@ -222,7 +222,8 @@ set_request(CxsigCall *call, const CxsigRequest *request, const char *url, const
 		rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long) request->body.len);
 		rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
 	}
-	return rc == 0 && set_method(call, request->method) && set_limits(call, limits);
+	return rc == 0 && set_method(call, request->method) && set_limits(call, limits) &&
+		   cxsig_call_set_tls(call, request->tls);
 }
 
 /* The method's name, where it differs from what the body makes of it. */
@@ -275,8 +276,8 @@ cxsig_call_is_silent(CxsigCall *call, int64 now)
 		return false;
 	}
 	curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
-	call->silence_due =
-		(sent_us > 0 ? call->submitted_ms + sent_us / 1000 : now) + call->limits.first_byte_timeout_ms;
+	call->silence_due = (sent_us > 0 ? call->submitted_ms + sent_us / 1000 : now) +
+						call->limits.first_byte_timeout_ms;
 	if (call->silence_due > now)
 		return false;
 	snprintf(call->error, sizeof(call->error),

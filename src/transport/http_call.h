@@ -13,6 +13,7 @@
 #include "transport/http.h"
 #include "transport/http_answer.h"
 #include "transport/http_sockets.h"
+#include "transport/tls.h"
 
 /* A moment on the monotonic clock that does not come. */
 #define CXSIG_NEVER PG_INT64_MAX
@@ -40,6 +41,7 @@ typedef struct CxsigCall
 	int n_lines;
 	bool custom_method;		/* CURLOPT_CUSTOMREQUEST is set */
 	CxsigHttpLimits limits; /* as the handle has them */
+	uint64 tls_id;			/* likewise: of its CxsigTls, 0 for none */
 	int64 submitted_ms;		/* on the monotonic clock */
 	int64 silence_due;		/* when to see whether it waits for an answer for too long */
 
@@ -80,6 +82,9 @@ extern void cxsig_call_fail(CxsigCall *call);
 
 /* Make it ready for the next request. */
 extern void cxsig_call_recycle(CxsigCall *call);
+
+/* http_tls.c: the handle's TLS options, NULL for none. False where curl does not take them. */
+extern bool cxsig_call_set_tls(CxsigCall *call, const CxsigTls *tls);
 
 /*
  * http_error.c: why there is no answer, or not a whole one, into call->error: in which phase the

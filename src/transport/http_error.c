@@ -121,7 +121,7 @@ is_tls_alert(CxsigCall *call, CURLcode code, int status)
 		   strstr(call->curl_error, " alert ") != NULL;
 }
 
-/* What curl says, without where in OpenSSL it was found. */
+/* What curl says, without where in OpenSSL it was found, and what it says in passing. */
 static const char *
 curl_words(CxsigCall *call, CURLcode code)
 {
@@ -129,7 +129,9 @@ curl_words(CxsigCall *call, CURLcode code)
 	char *words = call->curl_error;
 	char *end;
 
-	if (words[0] == '\0')
+	if (strstr(words, "SSL_ERROR_SYSCALL") != NULL)
+		return "the server closed the connection";
+	if (words[0] == '\0' || strncmp(words, "getpeername", strlen("getpeername")) == 0)
 		return curl_easy_strerror(code);
 	for (int i = 0; i < (int) lengthof(lead); i++)
 	{

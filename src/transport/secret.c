@@ -5,20 +5,17 @@
  */
 #include "postgres.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "storage/fd.h"
+#include "transport/file.h"
 #include "transport/secret.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#define SECRET_FILE_MAX 16384
+/* Room for a certificate with those between it and its authority, and a key. */
+#define SECRET_FILE_MAX 65536
 
 #define SQL_SECRETS                                                           \
 	"select name::pg_catalog.text, value, file, expires_at from cxsig.secret" \
@@ -27,7 +24,6 @@
 	" order by secret_id desc"
 
 static char *secret_read_file(const char *name, const char *file);
-static void secret_check_path(const char *name, const char *file);
 
 int
 cxsig_secrets_read(int destination_id, CxsigSecret **secrets)
@@ -72,50 +68,20 @@ cxsig_secrets_resolve(CxsigSecret *secrets, int n)
 			secrets[i].value = secret_read_file(secrets[i].name, secrets[i].file);
 }
 
-/* The contents of the file, without the line end. */
 static char *
 secret_read_file(const char *name, const char *file)
 {
-	char path[MAXPGPATH];
-	char *contents = palloc(SECRET_FILE_MAX + 1);
-	int fd;
-	ssize_t n;
+	static const CxsigFilePlace place = {&cxsig_secret_directory, "cxsig.secret_directory",
+										 SECRET_FILE_MAX};
+	char *reason;
+	char *contents = cxsig_file_read(&place, file, &reason);
 
-	secret_check_path(name, file);
-	snprintf(path, sizeof(path), "%s/%s", cxsig_secret_directory, file);
-	fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | PG_BINARY);
-	if (fd < 0)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not open the file of secret \"%s\": %m", name),
-						errhint("It is looked for under \"cxsig.secret_directory\".")));
-	n = read(fd, contents, SECRET_FILE_MAX);
-	if (n < 0)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not read the file of secret \"%s\": %m", name)));
-	CloseTransientFile(fd);
-	while (n > 0 && (contents[n - 1] == '\n' || contents[n - 1] == '\r'))
-		n--;
-	contents[n] = '\0';
-	if (n == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the file of secret \"%s\" is empty", name)));
-	return contents;
-}
-
-/* Names that lead out of the directory are refused here as well as when the secret is set. */
-static void
-secret_check_path(const char *name, const char *file)
-{
-	if (cxsig_secret_directory == NULL || cxsig_secret_directory[0] == '\0')
+	if (contents == NULL)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("secret \"%s\" is in a file, and \"cxsig.secret_directory\" is not set", name),
-			 errhint("Set \"cxsig.secret_directory\", or set the secret by value.")));
-	if (file[0] == '\0' || strchr(file, '/') != NULL || strchr(file, '\\') != NULL ||
-		strstr(file, "..") != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("secret \"%s\" names a file outside \"cxsig.secret_directory\"", name),
-				 errhint("Give the name of a file in that directory.")));
+			 errmsg("could not read secret \"%s\" from its file: %s", name, reason),
+			 errhint(
+				 "It is looked for in \"cxsig.secret_directory\"; or set the secret by value.")));
+	return contents;
 }

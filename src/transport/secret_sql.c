@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "pgstat.h"
 #include "tcop/tcopprot.h"
+#include "transport/pem.h"
 #include "transport/sign.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -20,6 +21,7 @@ PG_FUNCTION_INFO_V1(cxsig_set_secret);
 PG_FUNCTION_INFO_V1(cxsig_check_secret);
 
 static void set_secret(FunctionCallInfo fcinfo);
+static void check_pem(const char *name, const char *value);
 
 /*
  * cxsig.set_secret(...): hides the running statement, which holds a secret, from pg_stat_activity and
@@ -76,7 +78,10 @@ set_secret(FunctionCallInfo fcinfo)
 	SPI_finish();
 }
 
-/* cxsig._check_secret(name, value): a signing secret has a form, others only must not be empty. */
+/*
+ * cxsig._check_secret(name, value): a signing secret has a form, so has PEM; others must only not be
+ * empty, nor have line ends.
+ */
 Datum
 cxsig_check_secret(PG_FUNCTION_ARGS)
 {
@@ -85,8 +90,29 @@ cxsig_check_secret(PG_FUNCTION_ARGS)
 
 	if (strcmp(name, "signing") == 0)
 		cxsig_sign_add_key(cxsig_sign_create(), value, DT_NOEND, NULL);
+	else if (cxsig_pem_is_meant(value))
+		check_pem(name, value);
 	else if (value[0] == '\0' || strpbrk(value, "\r\n") != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("secret \"%s\" is empty or has a line end in it", name)));
 	PG_RETURN_VOID();
+}
+
+/* A certificate, a key or both: whether they are those the config asks for is seen with its use. */
+static void
+check_pem(const char *name, const char *value)
+{
+	const char *why = NULL;
+
+	if (strstr(value, " PRIVATE KEY-----") != NULL)
+		why = cxsig_pem_check_key(value, NULL);
+	if (why == NULL &&
+		(strstr(value, " CERTIFICATE-----") != NULL || strstr(value, " PRIVATE KEY-----") == NULL))
+		why = cxsig_pem_check_certificate(value);
+	if (why != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("secret \"%s\" cannot be used: %s", name, why),
+				 errhint("A client certificate and a key without a passphrase, in PEM, as one "
+						 "secret or two.")));
 }

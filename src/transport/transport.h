@@ -49,6 +49,7 @@ typedef struct CxsigRequest
 	CxsigHeader *headers;
 	int n_headers;
 	StringInfoData body;
+	const struct CxsigTls *tls; /* NULL: the system's authorities, TLS 1.2 or newer */
 } CxsigRequest;
 
 /* What came back. Bodies are capped; strings live as long as the call does. */

@@ -58,6 +58,8 @@ take_secrets(CxsigWebhook *webhook, const CxsigSecret *secrets, int n_secrets)
 {
 	const char *destination = webhook->config.destination;
 
+	if (webhook->config.tls != NULL)
+		cxsig_tls_take_secrets(webhook->config.tls, secrets, n_secrets, destination);
 	webhook->secrets = palloc0(sizeof(CxsigSecret) * Max(n_secrets, 1));
 	for (int i = 0; i < n_secrets; i++)
 	{

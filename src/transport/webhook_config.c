@@ -90,6 +90,8 @@ cxsig_webhook_config_parse(Jsonb *config, const char *destination, CxsigWebhookC
 	}
 	if (into->url == NULL)
 		config_error(into, "url", "It is missing.", "Give it as {\"url\": \"https://host/path\"}.");
+	if (into->tls != NULL && pg_strncasecmp(into->url, "https:", 6) != 0)
+		config_error(into, "tls", "The URL is not https, so it would be for nothing.", NULL);
 }
 
 static void
@@ -105,13 +107,15 @@ parse_member(CxsigWebhookConfig *into, const char *key, const JsonbValue *value)
 		parse_headers(into, value);
 	else if (strcmp(key, "idempotency_key") == 0)
 		into->key_style = parse_choice(into, key, value, key_styles, lengthof(key_styles));
+	else if (strcmp(key, "tls") == 0)
+		into->tls = cxsig_tls_parse(value, into->destination);
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown key \"%s\" in the config of destination \"%s\"", key,
 						into->destination),
-				 errhint("The keys of a webhook's config are url, format, ce_source, headers and "
-						 "idempotency_key.")));
+				 errhint("The keys of a webhook's config are url, format, ce_source, headers, "
+						 "idempotency_key and tls.")));
 }
 
 const char *

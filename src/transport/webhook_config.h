@@ -11,6 +11,7 @@
  *	  ce_source			CloudEvents source; default /cxsig/<source_system of the event>
  *	  headers			more headers: {"name": "value"} or {"name": {"secret": "name of a secret"}}
  *	  idempotency_key	"bare" (default), "quoted" (as the IETF draft has it) or "off"
+ *	  tls				see tls.h; for https only
  *
  * A batch is named by its events: webhook-id and Idempotency-Key are made of their ids, in order. Its
  * answer is for all of them, unless it is a 2xx with a body that tells them apart:
@@ -25,6 +26,7 @@
 #ifndef CXSIG_WEBHOOK_CONFIG_H
 #define CXSIG_WEBHOOK_CONFIG_H
 
+#include "transport/tls.h"
 #include "utils/jsonb.h"
 
 #define CXSIG_WEBHOOK_MAX_HEADERS 32
@@ -62,6 +64,7 @@ typedef struct CxsigWebhookConfig
 	CxsigKeyStyle key_style;
 	CxsigWebhookHeader headers[CXSIG_WEBHOOK_MAX_HEADERS];
 	int n_headers;
+	CxsigTls *tls; /* NULL: nothing special */
 } CxsigWebhookConfig;
 
 /*

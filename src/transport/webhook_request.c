@@ -53,6 +53,7 @@ cxsig_webhook_start(CxsigWebhookRequest *this, CxsigWebhook *webhook, CxsigReque
 
 	request->method = "POST";
 	request->url = webhook->config.url;
+	request->tls = webhook->config.tls;
 	request->headers = palloc(sizeof(CxsigHeader) * most);
 	request->n_headers = 0;
 	initStringInfo(&request->body);

@@ -2,7 +2,7 @@
 #
 #   my $tls = CxsigTls->new;
 #   my $sink = CxsigTls::Sink->start(tls => $tls, server => 'good', client_ca => 'ca');
-#   $node->append_conf(... "cxsig.certificate_directory = '" . $tls->directory . "'");
+#   $node->append_conf(... "cxsig.ca_directory = '" . $tls->directory . "'");
 #
 # Every certificate is a file NAME.pem with its key in NAME.key:
 #   ca, other_ca                 two authorities that do not know each other

@@ -65,6 +65,7 @@ static const char usage[] =
 static void parse_options(int argc, char **argv, SinkOptions *options);
 static void option_secret(const char *argument);
 static int64_t option_number(const char *name, const char *text, int64_t high);
+static void option_tls(int option, SinkTls *tls);
 static bool options_fit(const SinkTls *tls);
 static void daemon_log(void *cls, const char *format, va_list args);
 static struct MHD_Daemon *start_daemon(const SinkOptions *options);
@@ -111,6 +112,19 @@ option_secret(const char *argument)
 	}
 }
 
+static void
+option_tls(int option, SinkTls *tls)
+{
+	if (option == 'c')
+		tls->cert_file = optarg;
+	else if (option == 'k')
+		tls->key_file = optarg;
+	else if (option == 'a')
+		tls->client_ca_file = optarg;
+	else
+		tls->version = optarg;
+}
+
 /* A certificate and its key go together, and the rest is nothing without them. */
 static bool
 options_fit(const SinkTls *tls)
@@ -150,16 +164,10 @@ parse_options(int argc, char **argv, SinkOptions *options)
 				options->port_file = optarg;
 				break;
 			case 'c':
-				options->tls.cert_file = optarg;
-				break;
 			case 'k':
-				options->tls.key_file = optarg;
-				break;
 			case 'a':
-				options->tls.client_ca_file = optarg;
-				break;
 			case 't':
-				options->tls.version = optarg;
+				option_tls(c, &options->tls);
 				break;
 			case 's':
 				option_secret(optarg);

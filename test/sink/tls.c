@@ -92,7 +92,7 @@ sink_tls_options(const SinkTls *tls, struct MHD_OptionItem *items)
 	*items = end;
 }
 
-/* By itself the library only asks for a certificate, and takes whatever comes. */
+/* By itself the library only asks for a certificate, and takes whatever comes, or comes not. */
 void
 sink_tls_connection(void *cls, struct MHD_Connection *connection, void **context,
 					enum MHD_ConnectionNotificationCode what)
@@ -111,20 +111,23 @@ sink_tls_connection(void *cls, struct MHD_Connection *connection, void **context
 		fprintf(stderr, "sink: there is no TLS session to ask for a certificate\n");
 		abort();
 	}
-	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
 	gnutls_session_set_verify_function(session, check_client);
 }
 
-/* The library ends a failed handshake without a word, so the alert is sent from here. */
+/* The library ends a failed handshake without a word, so the alert is sent from here, as others do. */
 static int
 check_client(gnutls_session_t session)
 {
 	unsigned int status = 0;
 	gnutls_alert_description_t why;
 
-	if (gnutls_certificate_verify_peers3(session, NULL, &status) == 0 && status == 0)
+	if (gnutls_certificate_get_peers(session, NULL) == NULL)
+		why = gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3 ? GNUTLS_A_CERTIFICATE_REQUIRED
+																	: GNUTLS_A_HANDSHAKE_FAILURE;
+	else if (gnutls_certificate_verify_peers3(session, NULL, &status) == 0 && status == 0)
 		return 0;
-	if (status & GNUTLS_CERT_EXPIRED)
+	else if (status & GNUTLS_CERT_EXPIRED)
 		why = GNUTLS_A_CERTIFICATE_EXPIRED;
 	else
 		why = GNUTLS_A_UNKNOWN_CA;

@@ -35,8 +35,8 @@ sub made
 	my ( $name, $url, %timeouts ) = @_;
 
 	destination( $node, $name, $url,
-		options =>
-		  { retry_initial_ms => 50, retry_max_ms => 50, %timeouts } );
+		options => { retry_initial_ms => 50, retry_max_ms => 50, %timeouts }
+	);
 	return;
 }
 
@@ -73,7 +73,7 @@ subtest 'first byte' => sub {
 		total_timeout_ms      => 60_000 );
 	my ( $ms, $phase ) = timed_out('first');
 	is( $phase, 'waiting for the answer', 'by name' );
-	cmp_ok( $ms, '>=', 300,     'in its time' );
+	cmp_ok( $ms, '>=', 300,    'in its time' );
 	cmp_ok( $ms, '<',  50_000, 'not in that of the whole' );
 };
 
@@ -85,7 +85,7 @@ subtest 'total' => sub {
 	like(
 		psql_json(
 			$node,
-			"select to_jsonb(detail) from cxsig.test_destination('total')"),
+			"select to_jsonb(detail) from cxsig.test_destination('total')" ),
 		qr/^retry: timed out after (1[5-9]|[2-9]\d|\d\d\d)\d\d ms reading the answer/,
 		'by name, in its time, though the answer began' );
 
@@ -106,7 +106,7 @@ subtest 'an answer that has begun is bounded by the total only' => sub {
 		total_timeout_ms      => 300_000 );
 	is( psql_json(
 			$node,
-			"select to_jsonb(answer) from cxsig.test_destination('begun')"),
+			"select to_jsonb(answer) from cxsig.test_destination('begun')" ),
 		'x' x 30,
 		'read to its end' );
 };
@@ -115,8 +115,7 @@ subtest 'each request by its own bound, side by side' => sub {
 	made(
 		"hang$_", $sink->url( "hang$_", hang => 1 ),
 		first_byte_timeout_ms => 200 * $_,
-		total_timeout_ms      => 600_000 )
-	  for 1 .. 5;
+		total_timeout_ms      => 600_000 ) for 1 .. 5;
 	made(
 		'slow',
 		$sink->url( 'slow', delay_ms => 1000 ),
@@ -135,7 +134,7 @@ select exists (select from cxsig.retry r join cxsig.destination d using (destina
 SQL
 	}
 	ok( $sink->wait_ok( 'slow', 1 ), 'the slow one may take its time' );
-	is( $sink->stats('slow')->{received}, 1, 'and is asked once' );
+	is( $sink->stats('slow')->{received},  1, 'and is asked once' );
 	is( $sink->stats('quick')->{received}, 1, 'so is the quick one' );
 };
 

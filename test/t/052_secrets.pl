@@ -115,6 +115,42 @@ subtest 'rotation: signs with both while both are valid' => sub {
 		'without keep_previous the old one is gone' );
 };
 
+subtest 'rotation: the old one goes when its time is up' => sub {
+	my $pid = dispatcher_pid($node);
+
+	destination( $node, 'turn', $sink->url('turn'), secret => $secret );
+	$node->safe_psql( 'postgres',
+		"select cxsig.set_secret('turn', 'signing', '$other', keep_previous => '15 seconds')"
+	);
+	my $left =
+	  "from cxsig.secret s join cxsig.destination d using (destination_id)
+		where d.name = 'turn' and s.expires_at > clock_timestamp()";
+	for my $checked ( $other, $secret )
+	{
+		$sink->secret( 'turn', $checked );
+		ingest( $node, ticket => 'turn' );
+		ok( idle($node), 'delivered' );
+	}
+	is( $node->safe_psql( 'postgres', "select count(*) $left" ),
+		1, 'still in the overlap' );
+	is( $sink->stats('turn')->{signature_ok},
+		2, 'a receiver of either is content' );
+
+	ok( wait_for( $node, "select not exists (select $left)" ),
+		'the overlap is over' );
+	ingest( $node, ticket => 'turn' );
+	ok( wait_for(
+			$node,
+			"select state = 'stopped' and state_reason ~ '401' from cxsig.destination_status where name = 'turn'"
+		),
+		'a receiver of the old one refuses' );
+	$sink->secret( 'turn', $other );
+	$node->safe_psql( 'postgres', "select cxsig.resume_destination('turn')" );
+	ok( $sink->wait_counters( 'turn', { ok => 3 } ),
+		'one of the new one is content' );
+	is( dispatcher_pid($node), $pid, 'all without a restart' );
+};
+
 subtest 'a secret from a file' => sub {
 	destination( $node, 'file', $sink->url('file') );
 	$sink->secret( 'file', $other );

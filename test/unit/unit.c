@@ -18,6 +18,7 @@ main(void)
 	unit_guard();
 	unit_json();
 	unit_outcome();
+	unit_pem();
 	unit_results();
 	unit_trace();
 	unit_url();

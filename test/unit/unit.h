@@ -30,6 +30,7 @@ extern void unit_batch(void);
 extern void unit_guard(void);
 extern void unit_json(void);
 extern void unit_outcome(void);
+extern void unit_pem(void);
 extern void unit_results(void);
 extern void unit_sign(void);
 extern void unit_trace(void);

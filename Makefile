@@ -123,6 +123,7 @@ INSTALL_SQL = \
 	sql/install/41_destinations.sql \
 	sql/install/42_repair.sql \
 	sql/install/43_maintain.sql \
+	sql/install/44_retention.sql \
 	sql/install/90_dump.sql \
 	sql/install/91_grants.sql
 

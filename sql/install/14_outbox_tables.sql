@@ -32,3 +32,24 @@ comment on column cxsig.outbox.forced is 'sent even where a newer revision is kn
 create table cxsig.outbox_default partition of cxsig.outbox (primary key (stream, position)) default;
 create index outbox_default_txid on cxsig.outbox_default (txid, position);
 comment on table cxsig.outbox_default is 'catches what partition maintenance missed; emptied into partitions by cxsig.maintain()';
+
+create table cxsig.remnant (like cxsig.outbox including comments);
+comment on table cxsig.remnant is 'parent of the partitions that have left the outbox though a destination that is far behind still needs them; the outbox goes on without them';
+create sequence cxsig.remnant_position minvalue 0 start 0;
+comment on sequence cxsig.remnant_position is 'how far the remnant reaches; who reads the log from below must look there too';
+
+create view cxsig._log as
+    select o.position, o.txid, o.event_id, o.recorded_at, o.ticket_id, o.stream, o.destination_id, o.forced
+    from cxsig.outbox o
+    union all
+    select r.position, r.txid, r.event_id, r.recorded_at, r.ticket_id, r.stream, r.destination_id, r.forced
+    from cxsig.remnant r;
+comment on view cxsig._log is 'internal: the outbox and its remnant';
+comment on column cxsig._log.position is 'place in the log';
+comment on column cxsig._log.txid is 'the top-level transaction that wrote it';
+comment on column cxsig._log.event_id is 'the event';
+comment on column cxsig._log.recorded_at is 'its partition key in event';
+comment on column cxsig._log.ticket_id is 'its ticket';
+comment on column cxsig._log.stream is 'live or backfill';
+comment on column cxsig._log.destination_id is 'null: every destination whose filter matches; set: for this one';
+comment on column cxsig._log.forced is 'sent even where a newer revision is known';

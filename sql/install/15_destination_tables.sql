@@ -232,7 +232,7 @@ comment on column cxsig.checkpoint.filtered is 'events its filter has left out s
 comment on column cxsig.checkpoint.backfill_low is 'as low, for the backfill stream, which is read on its own';
 comment on column cxsig.checkpoint.backfill_high is 'as high, for the backfill stream';
 comment on column cxsig.checkpoint.backfill_doubt is 'as doubt, for the backfill stream';
-comment on column cxsig.checkpoint.floor is 'rows up to this position were written in another cluster or database, whose transaction ids mean nothing here; 0 for none';
+comment on column cxsig.checkpoint.floor is 'rows up to this position are not looked for by transaction id: they were restored from another cluster, whose ids mean nothing here; 0 for none';
 comment on column cxsig.checkpoint.system_identifier is 'the cluster it was written in';
 comment on column cxsig.checkpoint.database_oid is 'the database it was written in; elsewhere the destination is paused until a person resumes it';
 create table cxsig.checkpoint_default partition of cxsig.checkpoint default;

@@ -175,6 +175,20 @@ as $$
 $$;
 comment on function cxsig._here() is 'internal: what tells this database from a restored or copied one';
 
+create function cxsig._floor() returns bigint
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    -- A row that is there, of a transaction that has not ended: it was written elsewhere and restored,
+    -- and the number of its transaction is, or will be, one of ours. What ours write lies above it.
+    select coalesce(max(o.position), 0)
+    from pg_current_snapshot() s
+    join cxsig._log o on o.txid >= pg_snapshot_xmin(s) and not pg_visible_in_snapshot(o.txid, s)
+    where o.txid is distinct from pg_current_xact_id_if_assigned()
+$$;
+comment on function cxsig._floor() is
+    'internal: rows up to this position cannot be of a transaction of this cluster that is open now or begins later';
+
 create function cxsig.create_destination(name text, transport text, config jsonb, options jsonb default '{}')
     returns integer
     language plpgsql volatile security definer
@@ -232,8 +246,10 @@ begin
     end if;
     -- Rows route by what partitions there are once the default one is locked: see _make_partition().
     lock table cxsig.checkpoint_default in row exclusive mode;
-    insert into cxsig.checkpoint (destination_id, low, high, backfill_low, backfill_high, system_identifier, database_oid)
-        select d.destination_id, low, low - 1, low, low - 1, h.system_identifier, h.database_oid from cxsig._here() h;
+    insert into cxsig.checkpoint (destination_id, low, high, backfill_low, backfill_high, floor,
+                                  system_identifier, database_oid)
+        select d.destination_id, low, low - 1, low, low - 1, cxsig._floor(), h.system_identifier, h.database_oid
+        from cxsig._here() h;
     perform cxsig._notify_workers();
     if not exists (select from cxsig._worker_slots()) then
         raise warning using
@@ -320,13 +336,14 @@ begin
     insert into cxsig.checkpoint (destination_id, low, high, filtered, backfill_low, backfill_high, floor,
                                   system_identifier, database_oid)
         select _adopt.destination_id,
-               least(coalesce(last.low, 1), (select min(o.position) from cxsig.outbox o
-                                             where o.txid = any (last.doubt) and o.stream = 'live')),
+               least(coalesce(last.low, 1), (select min(o.position) from cxsig._log o
+                                             where o.txid = any (last.doubt) and o.stream = 'live'
+                                               and o.position > last.floor)),
                coalesce(last.high, 0), coalesce(last.filtered, 0),
-               least(coalesce(last.backfill_low, 1), (select min(o.position) from cxsig.outbox o
+               least(coalesce(last.backfill_low, 1), (select min(o.position) from cxsig._log o
                                                       where o.txid = any (last.backfill_doubt)
-                                                        and o.stream = 'backfill')),
-               coalesce(last.backfill_high, 0), (select s.last_value from cxsig.outbox_position s),
+                                                        and o.stream = 'backfill' and o.position > last.floor)),
+               coalesce(last.backfill_high, 0), greatest(coalesce(last.floor, 0), cxsig._floor()),
                here.system_identifier, here.database_oid;
 end
 $$;

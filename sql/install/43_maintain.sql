@@ -1,5 +1,4 @@
--- Partitions: made ahead, filled from the default partition, dropped when nobody needs them.
--- Every step takes its locks under a short timeout and is left for the next run where it would wait:
+-- Partitions: made ahead and filled from the default partition; 44_retention.sql drops them. Every step takes its locks under a short timeout and is left for the next run where it would wait:
 -- making and dropping partitions must not hold up an ingest behind a long transaction.
 
 create function cxsig._partitions(parent regclass, out partition regclass, out low text, out high text)
@@ -49,20 +48,6 @@ end
 $$;
 comment on function cxsig._make_partition(text, text, text, text, text) is
     'internal: makes a range partition and fills it from the default one; false where it exists, or would have to wait';
-
-create function cxsig._drop_partition(partition regclass) returns boolean
-    language plpgsql volatile
-    set search_path = pg_catalog, pg_temp
-as $$
-begin
-    execute format('drop table %s', partition);
-    return true;
-exception
-    when lock_not_available then
-        return false;
-end
-$$;
-comment on function cxsig._drop_partition(regclass) is 'internal: drops a partition; false where it would have to wait';
 
 create function cxsig._maintain_days(parent text, key text, ahead integer) returns integer
     language plpgsql volatile
@@ -137,134 +122,6 @@ end
 $$;
 comment on function cxsig._maintain_outbox(integer) is 'internal: makes the outbox''s partitions ahead of its newest position';
 
-create function cxsig._low_water(out low bigint, out doubt xid8[]) returns record
-    language plpgsql stable
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    one record;
-begin
-    low := (select s.last_value + 1 from cxsig.outbox_position s);
-    doubt := '{}';
-    for one in
-        select least(c.low, c.backfill_low) as low, c.doubt || c.backfill_doubt as doubt
-        from cxsig.destination d
-        cross join lateral (select k.low, k.doubt, k.backfill_low, k.backfill_doubt from cxsig.checkpoint k
-                            where k.destination_id = d.destination_id
-                            order by k.written_at desc limit 1) c
-    loop
-        _low_water.low := least(_low_water.low, one.low);
-        _low_water.doubt := _low_water.doubt || one.doubt;
-    end loop;
-end
-$$;
-comment on function cxsig._low_water() is
-    'internal: the position every destination is past, and the transactions in doubt of all: their rows below it may still be wanted';
-
-create function cxsig._drop_outbox() returns integer
-    language plpgsql volatile
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    past bigint;
-    doubt xid8[];
-    one record;
-    needed boolean;
-    dropped integer := 0;
-begin
-    select w.low, w.doubt into past, doubt from cxsig._low_water() w;
-    for one in
-        select p.partition from cxsig._partitions('cxsig.outbox') p
-        where p.high::bigint <= past order by p.high::bigint
-    loop
-        execute format('select exists (select from %s where txid = any ($1))', one.partition)
-            into needed using doubt;
-        if not needed and cxsig._drop_partition(one.partition) then
-            dropped := dropped + 1;
-        end if;
-    end loop;
-    delete from cxsig.outbox_default o where o.position < past and o.txid <> all (doubt);
-    return dropped;
-end
-$$;
-comment on function cxsig._drop_outbox() is 'internal: drops partitions of the outbox that every destination is past';
-
-create function cxsig._drop_by_age(parent text, keep interval) returns integer
-    language plpgsql volatile
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    one record;
-    dropped integer := 0;
-begin
-    for one in
-        select p.partition from cxsig._partitions(format('cxsig.%I', parent)::regclass) p
-        where p.high::timestamptz < clock_timestamp() - keep order by p.high::timestamptz
-    loop
-        if cxsig._drop_partition(one.partition) then
-            dropped := dropped + 1;
-        end if;
-    end loop;
-    return dropped;
-end
-$$;
-comment on function cxsig._drop_by_age(text, interval) is 'internal: drops partitions by time that ended longer ago than keep';
-
-create function cxsig._drop_events() returns integer
-    language plpgsql volatile
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    keep interval := current_setting('cxsig.event_retention')::interval;
-    past bigint;
-    doubt xid8[];
-    one record;
-    dropped integer := 0;
-begin
-    if keep = interval '0' then
-        return 0;
-    end if;
-    select w.low, w.doubt into past, doubt from cxsig._low_water() w;
-    -- An event that still has to go somewhere, or may be redriven, stays whatever its age.
-    for one in
-        select p.partition, p.high::timestamptz as high from cxsig._partitions('cxsig.event') p
-        where p.high::timestamptz < clock_timestamp() - keep
-    loop
-        continue when exists (select from cxsig.outbox o where o.position >= past and o.recorded_at < one.high)
-                   or exists (select from cxsig.outbox o where o.txid = any (doubt) and o.recorded_at < one.high)
-                   or exists (select from cxsig.retry r where r.recorded_at < one.high)
-                   or exists (select from cxsig.dead_letter l where l.resolution is null and l.recorded_at < one.high);
-        if cxsig._drop_partition(one.partition) then
-            dropped := dropped + 1;
-            delete from cxsig.unmapped_tag u where u.recorded_at < one.high;
-        end if;
-    end loop;
-    return dropped;
-end
-$$;
-comment on function cxsig._drop_events() is 'internal: drops partitions of the log past cxsig.event_retention that nothing needs any more';
-
-create function cxsig._drop_checkpoints() returns integer
-    language plpgsql volatile
-    set search_path = pg_catalog, pg_temp
-as $$
-begin
-    -- An idle destination writes none: its newest one moves forward before its partition goes. An
-    -- old checkpoint is always safe, it only makes the next start look further.
-    insert into cxsig.checkpoint (destination_id, low, high, doubt, filtered, backfill_low, backfill_high,
-                                  backfill_doubt, floor, system_identifier, database_oid)
-        select c.destination_id, c.low, c.high, c.doubt, c.filtered, c.backfill_low, c.backfill_high,
-               c.backfill_doubt, c.floor, c.system_identifier, c.database_oid
-        from cxsig.destination d
-        cross join lateral (select k.* from cxsig.checkpoint k
-                            where k.destination_id = d.destination_id
-                            order by k.written_at desc limit 1) c
-        where c.written_at < clock_timestamp() - interval '1 day';
-    return cxsig._drop_by_age('checkpoint', interval '1 day');
-end
-$$;
-comment on function cxsig._drop_checkpoints() is 'internal: drops old checkpoints, keeping each destination''s newest';
-
 create function cxsig.maintain(out made integer, out dropped integer) returns record
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -284,20 +141,23 @@ begin
           + cxsig._maintain_outbox(2)
           + cxsig._maintain_days('delivery', 'finished_at', 2)
           + cxsig._maintain_days('checkpoint', 'written_at', 2);
-    dropped := cxsig._drop_outbox() + cxsig._drop_events() + cxsig._drop_checkpoints();
-    if keep > interval '0' then
-        dropped := dropped + cxsig._drop_by_age('delivery', keep);
+    if not cxsig._is_restoring() then
+        dropped := cxsig._drop_events() + cxsig._drop_checkpoints();
+        if keep > interval '0' then
+            dropped := dropped + cxsig._drop_receipts(keep);
+        end if;
+        dropped := dropped + cxsig._drop_outbox();
+        delete from cxsig.retry r
+            where not exists (select from cxsig.destination d where d.destination_id = r.destination_id);
     end if;
     -- Autovacuum leaves small tables alone; without statistics the views are planned for hundreds.
     if (select c.reltuples < 0 from pg_class c where c.oid = 'cxsig.destination'::regclass) then
         analyze cxsig.destination;
     end if;
-    delete from cxsig.retry r
-        where not exists (select from cxsig.destination d where d.destination_id = r.destination_id);
 end
 $$;
 comment on function cxsig.maintain() is
-    'makes partitions ahead and drops those nobody needs; the first dispatcher of a database calls it, about twice a minute';
+    'makes partitions ahead, drops those nobody needs, moves aside what few need for long; the first dispatcher of a database calls it, about twice a minute. Drops nothing in the first day of a restored database before its destinations are resumed';
 
 -- Partitions take their columns' comments from the default one, as everything else.
 do $$

@@ -1,6 +1,7 @@
 -- What pg_dump takes along: every table and sequence of ours. Partitions made at run time are no
 -- members of the extension and are dumped like any table. Secrets set by value are left behind: a
--- dump travels. A restored destination says which ones it misses.
+-- dump travels. A restored destination says which ones it misses. When the extension was created is a
+-- fact of each database.
 
 do $$
 declare
@@ -13,8 +14,9 @@ begin
           and c.relkind operator(pg_catalog.=) any (array['r', 'p', 'S']::"char"[])
     loop
         perform pg_catalog.pg_extension_config_dump(one.relation,
-            case when one.relation operator(pg_catalog.=) 'cxsig.secret'::pg_catalog.regclass
-                 then 'where value is null' else '' end);
+            case when one.relation operator(pg_catalog.=) 'cxsig.secret'::pg_catalog.regclass then 'where value is null'
+                 when one.relation operator(pg_catalog.=) 'cxsig.installation'::pg_catalog.regclass then 'where false'
+                 else '' end);
     end loop;
 end
 $$;

@@ -77,8 +77,9 @@ grant select on cxsig.source, cxsig.value_map, cxsig.driver, cxsig.canonical_tag
     cxsig.metric, cxsig.account to cxsig_reader, cxsig_admin;
 
 -- cxsig_worker reads the log and writes what became of it; nothing else.
-grant select on cxsig.outbox, cxsig.event, cxsig.destination, cxsig.secret, cxsig.delivery,
-    cxsig.ticket_revision, cxsig.checkpoint, cxsig.retry to cxsig_worker;
+grant select on cxsig.outbox, cxsig.remnant, cxsig.remnant_position, cxsig._log, cxsig.event,
+    cxsig.destination, cxsig.secret, cxsig.delivery, cxsig.ticket_revision, cxsig.checkpoint,
+    cxsig.retry to cxsig_worker;
 grant insert on cxsig.delivery, cxsig.checkpoint, cxsig.retry, cxsig.dead_letter to cxsig_worker;
 grant update, delete on cxsig.retry to cxsig_worker;
 grant update (state, state_reason, state_changed_at) on cxsig.destination to cxsig_worker;

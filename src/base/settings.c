@@ -26,6 +26,7 @@ int cxsig_receipt_delay = 100;
 int cxsig_event_retention = 0;
 int cxsig_delivery_retention = 90 * 24 * 60;
 int cxsig_outbox_partition_rows = 1000000;
+int cxsig_remnant_after = 24 * 60 * 60;
 
 static void define_network_settings(void);
 static void define_worker_settings(void);
@@ -94,4 +95,8 @@ define_retention_settings(void)
 							"Positions in a partition of the outbox.",
 							"Applies to partitions made from now on.", &cxsig_outbox_partition_rows,
 							1000000, 1000, INT_MAX, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"cxsig.remnant_after", "Age at which what few destinations need leaves the outbox.",
+		"A partition that some destination is past moves aside, to be read by those behind only.",
+		&cxsig_remnant_after, 24 * 60 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 }

@@ -17,6 +17,7 @@ extern int cxsig_receipt_delay;			/* ms a receipt may wait for company */
 extern int cxsig_event_retention;		/* minutes */
 extern int cxsig_delivery_retention;	/* minutes */
 extern int cxsig_outbox_partition_rows; /* positions per partition */
+extern int cxsig_remnant_after;			/* s */
 
 /* Define the settings; called once from _PG_init. */
 extern void cxsig_settings_init(void);

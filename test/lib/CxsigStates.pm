@@ -13,7 +13,7 @@ use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(contents fill_states goes_on_exactly starts_paused);
+our @EXPORT = qw(as_before contents fill_states goes_on_exactly starts_paused);
 
 # An attempt waits longer than any test.
 my $far = 600_000;
@@ -110,6 +110,16 @@ sub fill_states
 			where destination not in ('doubting', 'skipping', 'waiting')" ),
 		'states: and say so' );
 	return $endless;
+}
+
+# as_before($sink): the receiver refuses again what it refused while the states were made; how much
+# it has received so far, for goes_on_exactly().
+sub as_before
+{
+	my ($sink) = @_;
+
+	$sink->behave( $_, { from_url => 1 } ) for @names;
+	return { map { $_ => $sink->stats($_)->{received} } @names };
 }
 
 # A digest of every table, to compare a copy with.

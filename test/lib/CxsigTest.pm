@@ -21,12 +21,14 @@ our @EXPORT = qw(
 my $json             = JSON::PP->new->canonical->allow_nonref;
 my $last_occurred_us = 0;
 
-# cxsig_node('name', conf => "text", extension => 1, init => [...], start => 1): a started server
-# that preloads cxsig and lets it send to this machine only.
+# cxsig_node('name', conf => "text", extension => 1, init => [...], start => 1, install_path => dir):
+# a started server that preloads cxsig and lets it send to this machine only.
 sub cxsig_node
 {
 	my ( $name, %options ) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new( $name,
+		map { ( $_ => $options{$_} ) }
+		grep { defined $options{$_} } 'install_path' );
 
 	$node->init(
 		extra => [ '-E', 'UTF8', '--locale=C.UTF-8' ],

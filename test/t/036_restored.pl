@@ -20,20 +20,6 @@ my $there = cxsig_node(
 my $dir  = $node->basedir;
 my $open = fill_states( $node, $sink );
 
-sub received
-{
-	return { map { $_ => $sink->stats($_)->{received} }
-		  qw(all doubting failing filtered holding latest skipping waiting) };
-}
-
-# as_before(): the receiver refuses again what it refused in the database that was dumped.
-sub as_before
-{
-	$sink->behave( $_, { from_url => 1 } )
-	  for qw(all doubting failing filtered holding latest skipping waiting);
-	return received();
-}
-
 cmp_ok(
 	$node->safe_psql(
 		'postgres', "select count(*) from cxsig._partitions('cxsig.outbox')"
@@ -72,7 +58,7 @@ for my $way (@ways)
 	my ( $what, $to, $database, $command ) = @{$way};
 
 	subtest $what => sub {
-		my $before = as_before();
+		my $before = as_before($sink);
 		my $offset = -s $to->logfile;
 
 		$to->safe_psql( 'template1',
@@ -92,7 +78,7 @@ subtest 'a copy in the same cluster' => sub {
 	$open->query_safe('rollback');
 	$open->quit;
 	$node->safe_psql( 'postgres', "rollback prepared 'open'" );
-	my $before = as_before();
+	my $before = as_before($sink);
 	my $offset = -s $node->logfile;
 
 	$node->safe_psql( 'template1', 'create database copied template postgres' );

@@ -231,12 +231,19 @@ begin
         where p.high::timestamptz < clock_timestamp() - keep order by p.high::timestamptz
     loop
         execute format('select exists (select from cxsig._places() p
-                                       where exists (select from %1$s v
-                                                     where v.destination_id = p.destination_id
-                                                       and v.position >= least(p.low, p.backfill_low))
-                                          or exists (select from cxsig._log o join %1$s v
-                                                       on v.destination_id = p.destination_id and v.position = o.position
-                                                     where o.txid = any (p.doubt)))', one.partition)
+                            cross join lateral (select v.position from %1$s v where v.destination_id = p.destination_id
+                                                order by v.position desc limit 1) last
+                            cross join lateral
+                                (select o.position from cxsig._log o
+                                 where o.stream = ''live'' and o.position >= p.low and o.position <= last.position
+                                 union all
+                                 select o.position from cxsig._log o
+                                 where o.stream = ''backfill'' and o.position >= p.backfill_low
+                                   and o.position <= last.position
+                                 union all
+                                 select o.position from cxsig._log o where o.txid = any (p.doubt)) needed
+                            join %1$s v on v.destination_id = p.destination_id and v.position = needed.position)',
+                       one.partition)
             into needed;
         if not needed and cxsig._drop_partition(one.partition) then
             dropped := dropped + 1;

@@ -34,6 +34,8 @@ struct CxsigFeed
 	CxsigXids doubts;
 	CxsigXids drain; /* ended, rows at or below high being read */
 	int64 drain_cursor;
+	int64 reach;	  /* of the remnant, when what is in doubt was looked at last */
+	bool drain_aside; /* it has grown since: what is drained may have moved there */
 	bool at_end;
 	CxsigFeedPage drained; /* pages of the poll under way */
 	CxsigFeedPage page;
@@ -71,6 +73,7 @@ feed_create(CxsigStream stream, int64 high, const CxsigXids *doubts)
 
 	feed->stream = stream;
 	feed->high = high;
+	feed->reach = -1;
 	cxsig_xids_copy(&feed->doubts, doubts);
 	dlist_init(&feed->members);
 	/* live first: a poll reads in this order, and backfill looks at what live has come to */
@@ -183,6 +186,8 @@ feed_part(CxsigFeed *feed)
 		own = feed_create(feed->stream, feed->high, &feed->doubts);
 		cxsig_xids_copy(&own->drain, &feed->drain);
 		own->drain_cursor = feed->drain_cursor;
+		own->drain_aside = feed->drain_aside;
+		own->reach = feed->reach;
 		dlist_delete(&cursor->member);
 		feed_join(own, cursor);
 	}
@@ -276,11 +281,16 @@ feed_read(CxsigFeed *feed)
 	{
 		cxsig_xids_take_ended(&feed->doubts, &running, &feed->drain);
 		feed->drain_cursor = floor_position;
+		/* A partition moves only once who wrote there has ended: so not before the last look. */
+		feed->drain_aside = feed->reach != cxsig_feed_read_reach();
+		feed->reach = cxsig_feed_read_reach();
 	}
+	else if (feed->reach != cxsig_feed_read_reach())
+		feed->drain_aside = true;
 	if (feed->drain.n > 0)
 	{
-		cxsig_feed_read_drain(feed->stream, &feed->drain, feed->drain_cursor, feed->high, heads,
-							  room, &feed->drained);
+		cxsig_feed_read_drain(feed->stream, &feed->drain, feed->drain_cursor, feed->high,
+							  feed->drain_aside, heads, room, &feed->drained);
 		if (feed->drained.n == room)
 			return;
 		room -= feed->drained.n;

@@ -1,7 +1,10 @@
 /*
  * feed_read.c
  *	  The statements that read the outbox. Runs in dispatchers, inside the guarded task of a poll.
- *	  Locks: AccessShareLock on outbox, event and ticket_revision.
+ *	  Locks: AccessShareLock on outbox, remnant, event and ticket_revision.
+ *
+ * What a partition moved into the remnant holds is read only by a feed that has to: one that is
+ * below it, or one that may have been waiting for a transaction that wrote there.
  */
 #include "postgres.h"
 
@@ -19,28 +22,57 @@
 #define READ_COLUMNS(heads) \
 	"o.position, o.txid, o.destination_id, o.forced, " CXSIG_HEAD_COLUMN(heads) ", "
 #define READ_N_COLUMNS 5
-#define READ_FROM(stream)                                                                     \
-	" from cxsig.outbox o join cxsig.event e on e.event_id operator(pg_catalog.=) o.event_id" \
-	" and e.recorded_at operator(pg_catalog.=) o.recorded_at"                                 \
-	" where o.stream operator(pg_catalog.=) '" stream "'"
-#define READ_MAIN(stream)                                       \
-	"select " READ_COLUMNS("$3") CXSIG_EVENT_COLUMNS READ_FROM( \
-		stream) " and o.position operator(pg_catalog.>) $1"     \
-				" order by o.position limit $2"
-#define READ_DRAIN(stream)                                                             \
-	"select " READ_COLUMNS("$5") CXSIG_EVENT_COLUMNS READ_FROM(                        \
-		stream) " and o.txid operator(pg_catalog.=) any ($1) and o.position"           \
-				" operator(pg_catalog.>) $2 and o.position operator(pg_catalog.<=) $3" \
-				" order by o.position limit $4"
+#define READ_EVENT                                  \
+	" e.event_id operator(pg_catalog.=) o.event_id" \
+	" and e.recorded_at operator(pg_catalog.=) o.recorded_at"
+#define READ_ABOVE(stream) \
+	" where o.stream operator(pg_catalog.=) '" stream "' and o.position operator(pg_catalog.>) $1"
+#define READ_OF(stream)                               \
+	" where o.stream operator(pg_catalog.=) '" stream \
+	"' and o.txid operator(pg_catalog.=) any ($1)"    \
+	" and o.position operator(pg_catalog.>) $2 and o.position operator(pg_catalog.<=) $3"
+#define READ_PAGE(limit) " order by o.position limit " limit
 
-static const char *const main_sql[CXSIG_STREAMS] = {READ_MAIN("live"), READ_MAIN("backfill")};
-static const char *const drain_sql[CXSIG_STREAMS] = {READ_DRAIN("live"), READ_DRAIN("backfill")};
+/* heads and limit are parameters, where is READ_ABOVE or READ_OF. */
+#define READ_OUTBOX(heads, where, limit)                                                        \
+	"select " READ_COLUMNS(heads) CXSIG_EVENT_COLUMNS " from cxsig.outbox o join cxsig.event e" \
+													  " on" READ_EVENT where                    \
+													  READ_PAGE(limit)
+/* Each side gives a page at most, by its index, and then each row its event, by its own. */
+#define READ_BOTH(heads, where, limit)                                                            \
+	"select " READ_COLUMNS(heads) CXSIG_EVENT_COLUMNS                                             \
+		" from ((select o.* from cxsig.outbox o" where                                            \
+		READ_PAGE(                                                                                \
+			limit) ") union all"                                                                  \
+				   " (select o.* from cxsig.remnant o" where                                      \
+				   READ_PAGE(                                                                     \
+					   limit) ")) o"                                                              \
+							  " cross join lateral (select * from cxsig.event e where" READ_EVENT \
+							  " limit 1) e" READ_PAGE(limit)
+
+/* By stream; and whether the remnant is read too. */
+static const char *const main_sql[CXSIG_STREAMS][2] = {
+	{READ_OUTBOX("$3", READ_ABOVE("live"), "$2"), READ_BOTH("$3", READ_ABOVE("live"), "$2")},
+	{READ_OUTBOX("$3", READ_ABOVE("backfill"), "$2"),
+	 READ_BOTH("$3", READ_ABOVE("backfill"), "$2")},
+};
+static const char *const drain_sql[CXSIG_STREAMS][2] = {
+	{READ_OUTBOX("$5", READ_OF("live"), "$4"), READ_BOTH("$5", READ_OF("live"), "$4")},
+	{READ_OUTBOX("$5", READ_OF("backfill"), "$4"), READ_BOTH("$5", READ_OF("backfill"), "$4")},
+};
+
+#define SQL_REACH "select last_value from cxsig.remnant_position"
 
 /* Plans, kept for the life of the process; and where events live. */
-static SPIPlanPtr main_plans[CXSIG_STREAMS] = {NULL};
-static SPIPlanPtr drain_plans[CXSIG_STREAMS] = {NULL};
+static SPIPlanPtr main_plans[CXSIG_STREAMS][2] = {{NULL}};
+static SPIPlanPtr drain_plans[CXSIG_STREAMS][2] = {{NULL}};
+static SPIPlanPtr reach_plan = NULL;
 static MemoryContext event_context = NULL;
 
+/* How far the remnant reached when the poll under way began. */
+static int64 reach = 0;
+
+static void read_reach(void);
 static SPIPlanPtr read_prepare(const char *sql, int n, Oid *types);
 static void read_execute(SPIPlanPtr plan, Datum *arguments, CxsigFeedPage *page);
 static void read_row(HeapTuple tuple, TupleDesc desc, CxsigFeedRow *row);
@@ -53,6 +85,7 @@ cxsig_feed_read_begin(CxsigXids *running)
 	LockRelationOid(outbox, AccessShareLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cxsig_xids_running(running, GetActiveSnapshot());
+	read_reach();
 	if (event_context == NULL)
 		event_context =
 			AllocSetContextCreate(TopMemoryContext, "cxsig events", ALLOCSET_DEFAULT_SIZES);
@@ -64,36 +97,57 @@ cxsig_feed_read_end(void)
 	PopActiveSnapshot();
 }
 
+/* A sequence: it tells what was set last, whatever the snapshot, and the lock keeps it so. */
+static void
+read_reach(void)
+{
+	bool isnull;
+
+	if (reach_plan == NULL)
+		reach_plan = read_prepare(SQL_REACH, 0, NULL);
+	if (SPI_execute_plan(reach_plan, NULL, NULL, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not read how far the remnant reaches");
+	reach = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+int64
+cxsig_feed_read_reach(void)
+{
+	return reach;
+}
+
 void
 cxsig_feed_read_main(CxsigStream stream, int64 high, bool heads, int limit, CxsigFeedPage *page)
 {
 	Datum arguments[] = {Int64GetDatum(high), Int64GetDatum(limit), BoolGetDatum(heads)};
+	int both = high < reach;
 
-	if (main_plans[stream] == NULL)
+	if (main_plans[stream][both] == NULL)
 	{
 		Oid types[] = {INT8OID, INT8OID, BOOLOID};
 
-		main_plans[stream] = read_prepare(main_sql[stream], lengthof(types), types);
+		main_plans[stream][both] = read_prepare(main_sql[stream][both], lengthof(types), types);
 	}
 	page->limit = limit;
-	read_execute(main_plans[stream], arguments, page);
+	read_execute(main_plans[stream][both], arguments, page);
 }
 
 void
 cxsig_feed_read_drain(CxsigStream stream, const CxsigXids *xids, int64 cursor, int64 high,
-					  bool heads, int limit, CxsigFeedPage *page)
+					  bool both, bool heads, int limit, CxsigFeedPage *page)
 {
 	Datum arguments[] = {cxsig_xids_array(xids), Int64GetDatum(cursor), Int64GetDatum(high),
 						 Int64GetDatum(limit), BoolGetDatum(heads)};
 
-	if (drain_plans[stream] == NULL)
+	if (drain_plans[stream][both] == NULL)
 	{
 		Oid types[] = {XID8ARRAYOID, INT8OID, INT8OID, INT8OID, BOOLOID};
 
-		drain_plans[stream] = read_prepare(drain_sql[stream], lengthof(types), types);
+		drain_plans[stream][both] = read_prepare(drain_sql[stream][both], lengthof(types), types);
 	}
 	page->limit = limit;
-	read_execute(drain_plans[stream], arguments, page);
+	read_execute(drain_plans[stream][both], arguments, page);
 }
 
 static SPIPlanPtr
@@ -104,7 +158,7 @@ read_prepare(const char *sql, int n, Oid *types)
 
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare a feed's statement: %s", SPI_result_code_string(SPI_result));
-	/* SPI leaves its own context behind. */
+	/* SPI leaves its own context behind, whose end the rows would not outlive. */
 	MemoryContextSwitchTo(caller);
 	return plan;
 }

@@ -51,13 +51,20 @@ extern void cxsig_feed_read_begin(CxsigXids *running);
 /* The end of it: gives up what begin took, but the lock. */
 extern void cxsig_feed_read_end(void);
 
+/* How far the remnant reaches, as of begin. */
+extern int64 cxsig_feed_read_reach(void);
+
 /* Rows of a stream above high, at most limit; in the current context. heads: look up newer revisions. */
 extern void cxsig_feed_read_main(CxsigStream stream, int64 high, bool heads, int limit,
 								 CxsigFeedPage *page);
 
-/* Rows of a stream that those transactions wrote, above cursor and at or below high. */
+/*
+ * Rows of a stream that those transactions wrote, above cursor and at or below high. both: look in the
+ * remnant too.
+ */
 extern void cxsig_feed_read_drain(CxsigStream stream, const CxsigXids *xids, int64 cursor,
-								  int64 high, bool heads, int limit, CxsigFeedPage *page);
+								  int64 high, bool both, bool heads, int limit,
+								  CxsigFeedPage *page);
 
 /* Has the page come to the end of what there was? */
 extern bool cxsig_feed_page_ended(const CxsigFeedPage *page);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "answer.h"
 
@@ -15,10 +16,12 @@
 static struct MHD_Response *empty;
 
 static enum MHD_Result send_garbage(struct MHD_Connection *connection);
+static void add_retry_after(const SinkAnswer *answer, struct MHD_Response *response);
 static enum MHD_Result send_stream(SinkRequest *request, struct MHD_Connection *connection);
 static enum MHD_Result send_status(const SinkAnswer *answer, struct MHD_Connection *connection);
 static enum MHD_Result send_results(const SinkRequest *request, struct MHD_Connection *connection);
 static ssize_t read_fast(void *cls, uint64_t position, char *out, size_t max);
+static ssize_t read_reset(void *cls, uint64_t position, char *out, size_t max);
 static ssize_t read_slow(void *cls, uint64_t position, char *out, size_t max);
 
 void
@@ -48,6 +51,27 @@ read_fast(void *cls, uint64_t position, char *out, size_t max)
 	return (ssize_t) max;
 }
 
+/* As many bytes as were asked for, and then a connection that is closed with a reset. */
+static ssize_t
+read_reset(void *cls, uint64_t position, char *out, size_t max)
+{
+	SinkRequest *request = cls;
+	const union MHD_ConnectionInfo *info;
+	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	int64_t left = request->answer.reset_after - (int64_t) position;
+
+	if (left > 0)
+	{
+		if ((int64_t) max > left)
+			max = (size_t) left;
+		return read_fast(cls, position, out, max);
+	}
+	info = MHD_get_connection_info(request->park.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	/* This is what sends a reset at once; the daemon's own closing begins with a polite end. */
+	(void) !connect(info->connect_fd, &nobody, sizeof(nobody));
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 /* A byte each time the timer let the connection go on. */
 static ssize_t
 read_slow(void *cls, uint64_t position, char *out, size_t max)
@@ -75,16 +99,39 @@ send_stream(SinkRequest *request, struct MHD_Connection *connection)
 	struct MHD_Response *response;
 	enum MHD_Result result;
 	bool slow = request->answer.slow_ms > 0;
+	MHD_ContentReaderCallback reader = slow ? read_slow : read_fast;
 
+	if (request->answer.body_text[0] != '\0')
+		return sink_answer_text(connection, request->answer.status, "application/json",
+								request->answer.body_text, strlen(request->answer.body_text));
+	if (request->answer.reset_after > 0)
+		reader = read_reset;
 	request->park.connection = connection;
 	response = MHD_create_response_from_callback((uint64_t) request->answer.body_bytes,
-												 slow ? 1 : STREAM_BLOCK,
-												 slow ? read_slow : read_fast, request, NULL);
+												 slow ? 1 : STREAM_BLOCK, reader, request, NULL);
 	if (response == NULL)
 		return MHD_NO;
 	result = MHD_queue_response(connection, (unsigned int) request->answer.status, response);
 	MHD_destroy_response(response);
 	return result;
+}
+
+static void
+add_retry_after(const SinkAnswer *answer, struct MHD_Response *response)
+{
+	char date[64];
+	struct tm parts;
+	time_t when;
+
+	if (answer->retry_after_in > 0)
+	{
+		when = time(NULL) + answer->retry_after_in;
+		gmtime_r(&when, &parts);
+		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+		MHD_add_response_header(response, "Retry-After", date);
+	}
+	else if (answer->retry_after[0] != '\0')
+		MHD_add_response_header(response, "Retry-After", answer->retry_after);
 }
 
 static enum MHD_Result
@@ -103,8 +150,7 @@ send_status(const SinkAnswer *answer, struct MHD_Connection *connection)
 	if (response == NULL)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type", "application/json");
-	if (answer->retry_after[0] != '\0')
-		MHD_add_response_header(response, "Retry-After", answer->retry_after);
+	add_retry_after(answer, response);
 	if (answer->redirect[0] != '\0')
 		MHD_add_response_header(response, "Location", answer->redirect);
 	result = MHD_queue_response(connection, (unsigned int) answer->status, response);

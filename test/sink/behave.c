@@ -43,6 +43,9 @@ static const Setting settings[] = {
 	{"close", SETTING_FLAG, 0, 0, 1, SINK_FAULT_CLOSE, false},
 	{"garbage", SETTING_FLAG, 0, 0, 1, SINK_FAULT_GARBAGE, false},
 	{"body_bytes", SETTING_INT64, FIELD(body_bytes), 0, INT64_C(1) << 50, SINK_FAULT_BODY, false},
+	{"reset_after", SETTING_INT64, FIELD(reset_after), 1, INT64_C(1) << 40, SINK_FAULT_BODY, false},
+	{"body_text", SETTING_TEXT, TEXT(body_text), SINK_FAULT_BODY, false},
+	{"retry_after_in", SETTING_INT, FIELD(retry_after_in), 0, 86400, SINK_FAULT_NONE, false},
 	{"slow_bytes", SETTING_INT, FIELD(slow_ms), 1, 600000, SINK_FAULT_BODY, false},
 	{"fail_first", SETTING_INT, FIELD(fail_first), 1, 1000000, SINK_FAULT_NONE, true},
 	{"fail_rate", SETTING_RATE, FIELD(fail_rate), 0, 1, SINK_FAULT_NONE, true},
@@ -169,8 +172,11 @@ sink_behave_decide(const SinkBehaviour *behaviour, SinkText key, SinkText id, ui
 	answer->status = 200;
 	answer->delay_ms = 0;
 	answer->slow_ms = 0;
+	answer->retry_after_in = 0;
+	answer->reset_after = 0;
 	answer->retry_after[0] = '\0';
 	answer->redirect[0] = '\0';
+	answer->body_text[0] = '\0';
 	if (behaviour->delay_key[0] == '\0' || sink_text_equal(key, behaviour->delay_key))
 		answer->delay_ms = behaviour->delay_ms;
 	if (behaviour->poison_key[0] != '\0' && sink_text_equal(key, behaviour->poison_key))
@@ -193,6 +199,11 @@ sink_behave_decide(const SinkBehaviour *behaviour, SinkText key, SinkText id, ui
 	answer->body_bytes = behaviour->body_bytes;
 	if (behaviour->slow_ms > 0 && behaviour->body_bytes == 0)
 		answer->body_bytes = SLOW_BODY_BYTES;
+	answer->reset_after = behaviour->reset_after;
+	if (behaviour->reset_after > 0 && answer->body_bytes <= behaviour->reset_after)
+		answer->body_bytes = behaviour->reset_after * 2;
+	answer->retry_after_in = behaviour->retry_after_in;
+	strcpy(answer->body_text, behaviour->body_text);
 	strcpy(answer->retry_after, behaviour->retry_after);
 	strcpy(answer->redirect, behaviour->redirect);
 }

@@ -4,12 +4,15 @@
  *
  *	  status=503			answer with it
  *	  retry_after=2			header Retry-After on it, a number or an HTTP date
+ *	  retry_after_in=2		the same as an HTTP date so many seconds ahead
  *	  redirect=URL			header Location; status 307 unless set
  *	  hang=1				never answer
  *	  close=1				close the connection instead
  *	  garbage=1				bytes that are no HTTP, then close
  *	  body_bytes=N			an answer with a body that long
  *	  slow_bytes=MS			a body (64 bytes, or body_bytes) a byte every MS milliseconds
+ *	  reset_after=N			a body that breaks off after N bytes, by a reset of the connection
+ *	  body_text=TEXT		an answer with that body, called application/json
  *	The above is the fault. It happens to every attempt, or where one of these is given, only to
  *	those that meet all of them (the others get 200; the fault is status 500 unless named):
  *	  fail_first=3			the first 3 attempts at each event id
@@ -47,9 +50,12 @@ typedef struct SinkAnswer
 	int status;
 	int delay_ms;
 	int slow_ms;
+	int retry_after_in;
 	int64_t body_bytes;
+	int64_t reset_after; /* 0: the body comes whole */
 	char retry_after[64];
 	char redirect[1024];
+	char body_text[256];
 } SinkAnswer;
 
 typedef struct SinkBehaviour
@@ -65,6 +71,9 @@ typedef struct SinkBehaviour
 	double fail_rate; /* negative: not given */
 	uint64_t seed;
 	int64_t body_bytes;
+	int64_t reset_after;
+	int retry_after_in;
+	char body_text[256];
 	char fail_key[SINK_KEY_CAP];
 	char poison_key[SINK_KEY_CAP];
 	char delay_key[SINK_KEY_CAP];

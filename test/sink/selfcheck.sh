@@ -286,6 +286,12 @@ n=$(wc -c <"$dir/slow")
 is 'slow_bytes sends some' "$([ "$n" -gt 3 ] && [ "$n" -lt 40 ] && echo some)" some
 is 'slow_bytes comes to its end' \
 	"$(curl -s -d "$(event d T-1 4)" "$base_main/in/y?slow_bytes=1&body_bytes=20")" "$(printf 'x%.0s' {1..20})"
+curl -s -m 10 -o "$dir/cut" -d "$(event e T-1 5)" "$base_main/in/y?reset_after=700"
+is 'reset_after resets' $? 56
+is 'in the middle of the body' "$(wc -c <"$dir/cut")" 700
+is 'body_text' "$(curl -s -d "$(event f T-1 6)" "$base_main/in/y?body_text=%7B%22id%22%3A")" '{"id":'
+is 'retry_after_in' "$(curl -s -D - -o /dev/null -d "$(event a T-1 1)" \
+	"$base_main/in/b?status=503&retry_after_in=2" | grep -ciE '^retry-after: [A-Z][a-z]{2}, [0-9]{2} .* GMT')" 1
 before=$(date +%s%N)
 answer '/in/z?delay_ms=200' "$(event a T-1 1)" >/dev/null
 is 'delay_ms waits' "$([ $(($(date +%s%N) - before)) -ge 200000000 ] && echo yes)" yes

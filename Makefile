@@ -77,6 +77,7 @@ OBJS_dispatch = \
 	src/dispatch/absent.o \
 	src/dispatch/batch.o \
 	src/dispatch/breaker.o \
+	src/dispatch/catch_up.o \
 	src/dispatch/check.o \
 	src/dispatch/checkpoint.o \
 	src/dispatch/config.o \

@@ -81,7 +81,10 @@ cxsig_batch_cut(CxsigBatch *batch, int first)
 
 	Assert(first > 0 && first <= batch->n);
 	for (i = first; i < batch->n; i++)
+	{
+		batch->items[i]->attempt--;
 		cxsig_lane_sending_to_ready(batch->items[i]->lane);
+	}
 	batch->n = first;
 }
 

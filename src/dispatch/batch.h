@@ -31,7 +31,7 @@ extern CxsigBatch *cxsig_batch_next(CxsigDestination *destination, TimestampTz n
 /* Is there one, or when will there be (DT_NOEND: nothing is ready)? */
 extern TimestampTz cxsig_batch_due(CxsigDestination *destination, TimestampTz now);
 
-/* Its events from first on did not fit: their lanes are ready again. */
+/* Its events from first on did not fit: that was no attempt, and their lanes are ready again. */
 extern void cxsig_batch_cut(CxsigBatch *batch, int first);
 
 /* Its events were refused together: queue it again as two. It is in no list, and has two at least. */

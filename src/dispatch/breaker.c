@@ -52,6 +52,7 @@ cxsig_breaker_success(CxsigDestination *destination)
 		breaker->state = CXSIG_BREAKER_HALF_OPEN;
 		breaker->trials = 0;
 		cxsig_lanes_forgive(destination->lanes);
+		destination->catch_up = destination->latest;
 	}
 	if (breaker->state == CXSIG_BREAKER_HALF_OPEN && ++breaker->trials >= TRIALS_TO_CLOSE)
 	{

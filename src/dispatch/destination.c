@@ -40,7 +40,7 @@ static CxsigItem *item_create(CxsigDestination *destination, const CxsigFeedRow 
 static bool supersede(CxsigItem *item, const CxsigFeedRow *row);
 static void supersede_waiting(CxsigLane *lane, const CxsigItem *newer);
 static void destination_leave_feeds(CxsigDestination *destination);
-static void lane_release_events(CxsigLane *lane);
+static void lane_release_events(CxsigLane *lane, void *arg);
 
 int
 cxsig_destination_room(const CxsigDestination *destination)
@@ -95,6 +95,16 @@ cxsig_destination_restore(CxsigLane *lane, const CxsigFeedRow *row, bool backfil
 	cxsig_lane_push(lane, item);
 }
 
+/*
+ * A live event yields to a newer one only where that is wanted here too, which a filter may not. A
+ * backfilled one yields always: what is in between may have been delivered, and must not be taken back.
+ */
+bool
+cxsig_destination_yields(const CxsigItem *item)
+{
+	return item->backfill || item->destination->view.filter == NULL;
+}
+
 /* With history = latest: is the item itself older than what is known? Then it has its outcome. */
 static bool
 supersede(CxsigItem *item, const CxsigFeedRow *row)
@@ -103,7 +113,7 @@ supersede(CxsigItem *item, const CxsigFeedRow *row)
 		return false;
 	if (item->ref->event->stale)
 		cxsig_receipt_superseded(item, NULL, "stale: a newer revision was known when it came");
-	else if (row->has_newer)
+	else if (row->has_newer && cxsig_destination_yields(item))
 		cxsig_receipt_superseded(item, &row->newer, "a newer revision is known");
 	else
 		return false;
@@ -171,7 +181,7 @@ destination_leave_feeds(CxsigDestination *destination)
 
 /* Give back the events that the items hold; the items themselves go with the context. */
 static void
-lane_release_events(CxsigLane *lane)
+lane_release_events(CxsigLane *lane, void *arg)
 {
 	dlist_iter iter;
 
@@ -186,7 +196,7 @@ cxsig_destination_free(CxsigDestination *destination)
 	destination_leave_feeds(destination);
 	cxsig_xids_free(&destination->cursors[CXSIG_LIVE].doubts);
 	cxsig_xids_free(&destination->cursors[CXSIG_BACKFILL].doubts);
-	cxsig_lanes_each(destination->lanes, lane_release_events);
+	cxsig_lanes_each(destination->lanes, lane_release_events, NULL);
 	MemoryContextDelete(destination->context);
 }
 

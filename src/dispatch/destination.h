@@ -88,6 +88,7 @@ typedef struct CxsigDestination
 	TimestampTz linger_until; /* ready lanes wait for company until then; 0: not set */
 	int held;				  /* items in memory */
 	int64 stored;			  /* rows in cxsig.retry */
+	bool catch_up; /* what is in memory may be old: see catch_up.h */
 	bool unauthorised;		  /* stop it, with this reason, once drained */
 	bool gone;
 	char stop_reason[256];
@@ -105,6 +106,9 @@ extern void cxsig_destination_accept(CxsigCursor *cursor, const CxsigFeedRow *ro
 /* Queue an event read back from cxsig.retry. */
 extern void cxsig_destination_restore(CxsigLane *lane, const CxsigFeedRow *row, bool backfill,
 									  int attempt, int strikes);
+
+/* With history = latest: does the item yield to whatever newer revision of its ticket is known? */
+extern bool cxsig_destination_yields(const CxsigItem *item);
 
 /* The item has its outcome, or is in cxsig.retry: forget it. It is in no lane any more. */
 extern void cxsig_destination_settle(CxsigItem *item);

@@ -17,6 +17,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "dispatch/breaker.h"
+#include "dispatch/catch_up.h"
 #include "dispatch/checkpoint.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/feed.h"
@@ -138,6 +139,7 @@ dispatcher_configure(void)
 		{"jit", "off"},
 		{"plan_cache_mode", "force_generic_plan"},
 		{"enable_seqscan", "off"},
+		{"enable_sort", "off"},
 		{"enable_bitmapscan", "off"},
 		{"enable_hashjoin", "off"},
 		{"enable_mergejoin", "off"},
@@ -246,7 +248,7 @@ turn_read(Turn *turn)
 	turn->wait_until = Min(turn->wait_until, Max(next_poll, turn->now + 1000));
 }
 
-/* Lanes that are due: what waits to be written is written first, since the table must be true. */
+/* Outages that are over, lanes that are due: what waits to be written is written first, since the table must be true. */
 static void
 turn_retries(Turn *turn)
 {
@@ -257,8 +259,14 @@ turn_retries(Turn *turn)
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 		TimestampTz next;
 
-		if (destination->draining || turn->now < not_before ||
-			cxsig_breaker_allows(destination, turn->now) == 0)
+		if (destination->draining || turn->now < not_before)
+			continue;
+		if (!cxsig_catch_up(destination, &turn->gone))
+		{
+			turn_failed(turn);
+			return;
+		}
+		if (cxsig_breaker_allows(destination, turn->now) == 0)
 			continue;
 		next = cxsig_lanes_wake_due(destination->lanes, turn->now);
 		turn->wait_until = Min(turn->wait_until, next);
@@ -287,7 +295,7 @@ turn_send(Turn *turn)
 		{
 			CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 
-			if (destination->draining)
+			if (destination->draining || destination->catch_up)
 				continue;
 			cxsig_sender_start(destination, cxsig_registry_count(), turn->now);
 			turn->wait_until = Min(turn->wait_until, cxsig_breaker_next(destination, turn->now));
@@ -405,6 +413,8 @@ turn_look_again(Turn *turn)
 
 		if (destination->draining)
 			continue;
+		if (destination->catch_up)
+			turn->wait_until = turn->now;
 		turn->wait_until = Min(turn->wait_until, cxsig_breaker_next(destination, turn->now));
 		if (cxsig_breaker_allows(destination, turn->now) > 0)
 			turn->wait_until = Min(turn->wait_until, cxsig_lanes_next_due(destination->lanes));

@@ -299,13 +299,16 @@ feed_read(CxsigFeed *feed)
 		cxsig_feed_read_main(feed->stream, feed->high, heads, room, &feed->page);
 }
 
-/* Does one of the members send but the newest revision, and may it not be the one that is read? */
+/*
+ * Does one of the members send but the newest revision, and may it not be the one that is read? In a
+ * backfill at any time; live while catching up, so that an outage costs tickets, not events.
+ */
 static bool
 feed_wants_heads(const CxsigFeed *feed)
 {
 	dlist_iter iter;
 
-	if (feed->stream == CXSIG_LIVE)
+	if (feed->stream == CXSIG_LIVE && feed->at_end)
 		return false;
 	dlist_foreach (iter, &((CxsigFeed *) feed)->members)
 		if (dlist_container(CxsigCursor, member, iter.cur)->destination->latest)

@@ -271,6 +271,14 @@ cxsig_lane_sending_to_loading(CxsigLane *lane)
 }
 
 void
+cxsig_lane_ready_to_loading(CxsigLane *lane)
+{
+	Assert(lane->state == CXSIG_LANE_READY && lane->queued == 0 && lane->stored > 0);
+	lane->state = CXSIG_LANE_LOADING;
+	loading_add(lane);
+}
+
+void
 cxsig_lane_loading_to_ready(CxsigLane *lane)
 {
 	Assert(lane->state == CXSIG_LANE_LOADING);
@@ -324,14 +332,14 @@ cxsig_lanes_next_due(const CxsigLanes *lanes)
 }
 
 void
-cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane))
+cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane, void *arg), void *arg)
 {
 	lanehash_iterator iterator;
 	LaneEntry *entry;
 
 	lanehash_start_iterate(lanes->table, &iterator);
 	while ((entry = lanehash_iterate(lanes->table, &iterator)) != NULL)
-		function(entry->lane);
+		function(entry->lane, arg);
 }
 
 void

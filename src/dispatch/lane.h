@@ -12,6 +12,7 @@
  *	  LOADING  due: its events are about to be read back; in the destination's loading list
  *
  *	  (new) -> READY -> SENDING -> READY | WAITING | LOADING | (gone)
+ *	  READY -> LOADING | (gone), where all of its events in memory were superseded
  *	  WAITING -> LOADING -> READY | WAITING | (gone)
  */
 #ifndef CXSIG_LANE_H
@@ -92,6 +93,7 @@ extern void cxsig_lane_loading_to_waiting(CxsigLane *lane, TimestampTz due, bool
 
 /* Its memory is empty, and the next of its events are in cxsig.retry. */
 extern void cxsig_lane_sending_to_loading(CxsigLane *lane);
+extern void cxsig_lane_ready_to_loading(CxsigLane *lane);
 
 /* Forget a lane that has no events left, whatever list it is in. */
 extern void cxsig_lane_forget(CxsigLanes *lanes, CxsigLane *lane);
@@ -103,7 +105,7 @@ extern TimestampTz cxsig_lanes_wake_due(CxsigLanes *lanes, TimestampTz now);
 extern TimestampTz cxsig_lanes_next_due(const CxsigLanes *lanes);
 
 /* Call a function for each lane; it must not add or forget any. */
-extern void cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane));
+extern void cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane, void *arg), void *arg);
 
 /* Held lanes are read back: a person may have released them. */
 extern void cxsig_lanes_release_held(CxsigLanes *lanes);

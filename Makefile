@@ -82,6 +82,7 @@ OBJS_dispatch = \
 	src/dispatch/checkpoint.o \
 	src/dispatch/config.o \
 	src/dispatch/cursor.o \
+	src/dispatch/databases.o \
 	src/dispatch/ddl.o \
 	src/dispatch/destination.o \
 	src/dispatch/dispatcher.o \
@@ -101,6 +102,7 @@ OBJS_dispatch = \
 	src/dispatch/registry.o \
 	src/dispatch/retry.o \
 	src/dispatch/sender.o \
+	src/dispatch/share.o \
 	src/dispatch/slot.o \
 	src/dispatch/status.o
 

@@ -79,7 +79,7 @@ define_worker_settings(void)
 		"cxsig.receipt_delay", "Time a receipt waits for others to be written with.", NULL,
 		&cxsig_receipt_delay, 100, 0, 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("cxsig.workers", "Dispatchers per database.", NULL, &cxsig_workers, 1,
-							1, 64, PGC_SIGHUP, 0, NULL, NULL, NULL);
+							1, CXSIG_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
 static void

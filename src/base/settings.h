@@ -5,6 +5,9 @@
 #ifndef CXSIG_SETTINGS_H
 #define CXSIG_SETTINGS_H
 
+/* The most that cxsig.workers can be. */
+#define CXSIG_MAX_WORKERS 64
+
 extern char *cxsig_databases;			/* names, comma-separated; "" = found by itself */
 extern char *cxsig_ca_directory;		/* "" = there are no CA files */
 extern char *cxsig_secret_directory;	/* "" = secrets from files are off */

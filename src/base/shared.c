@@ -130,6 +130,29 @@ cxsig_shared_wake_launcher(void)
 		cxsig_shared_set_latch(proc_number);
 }
 
+bool
+cxsig_shared_reload(Oid database)
+{
+	bool any = false;
+	int i;
+
+	/* Who reads because of the flag must see why it went up. */
+	pg_memory_barrier();
+	for (i = 0; i < cxsig_shared->n_slots; i++)
+	{
+		CxsigSlot *slot = &cxsig_shared->slots[i];
+
+		if (slot->database != database || slot->state != CXSIG_SLOT_RUNNING)
+			continue;
+		any = true;
+		pg_atomic_exchange_u32(&slot->reload, 1);
+		/* Whatever the wake flag says: it may be past looking at this one, and about to sleep. */
+		pg_atomic_exchange_u32(&slot->wake, 1);
+		cxsig_shared_set_latch(slot->proc_number);
+	}
+	return any;
+}
+
 void
 cxsig_shared_announce(Oid database)
 {

@@ -37,7 +37,7 @@ typedef struct CxsigSlotFigures
 } CxsigSlotFigures;
 
 /*
- * Fields up to exit_absent: written under the lock. The atomics below: no lock.
+ * Fields up to last_error: written under the lock. The atomics below: no lock.
  */
 typedef struct CxsigSlot
 {
@@ -48,9 +48,10 @@ typedef struct CxsigSlot
 	int pid;	 /* 0 unless RUNNING */
 	int proc_number;
 	TimestampTz started_at;
-	TimestampTz exited_at;
-	bool exit_absent; /* it found no extension in the database */
-	int quick_exits;  /* in a row: the launcher backs off */
+	TimestampTz exited_at; /* 0: never yet */
+	bool exit_absent;	   /* it found no extension in the database */
+	bool shares;		   /* it has a share of the destinations: see dispatch/share.h */
+	int quick_exits;	   /* in a row: the launcher backs off */
 	char last_error[128];
 
 	pg_atomic_uint32 wake;		   /* something was committed */
@@ -96,6 +97,9 @@ extern void cxsig_shared_set_latch(int proc_number);
 
 /* Tell the launcher to look around. */
 extern void cxsig_shared_wake_launcher(void);
+
+/* Tell the dispatchers of a database to read their destinations again; false where none runs. */
+extern bool cxsig_shared_reload(Oid database);
 
 /* Tell the launcher that this database has the extension. */
 extern void cxsig_shared_announce(Oid database);

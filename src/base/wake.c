@@ -21,7 +21,7 @@ static bool announce_pending = false;
 
 static void wake_register(void);
 static void wake_at_end(XactEvent event, void *arg);
-static void wake_dispatchers(bool reload);
+static void wake_dispatchers(void);
 
 PG_FUNCTION_INFO_V1(cxsig_notify_workers);
 PG_FUNCTION_INFO_V1(cxsig_announce);
@@ -70,8 +70,10 @@ wake_at_end(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
-			if (wake_pending || reload_pending)
-				wake_dispatchers(reload_pending);
+			if (reload_pending && !cxsig_shared_reload(MyDatabaseId))
+				announce_pending = true;
+			if (wake_pending && !reload_pending)
+				wake_dispatchers();
 			if (announce_pending)
 				cxsig_shared_announce(MyDatabaseId);
 			/* fall through */
@@ -91,9 +93,8 @@ wake_at_end(XactEvent event, void *arg)
  * yet, and reads the outbox after it does.
  */
 static void
-wake_dispatchers(bool reload)
+wake_dispatchers(void)
 {
-	bool any = false;
 	int i;
 
 	/* The reader must see what was committed: the flag goes up after that. */
@@ -104,14 +105,9 @@ wake_dispatchers(bool reload)
 
 		if (slot->database != MyDatabaseId || slot->state != CXSIG_SLOT_RUNNING)
 			continue;
-		any = true;
-		if (reload)
-			pg_atomic_exchange_u32(&slot->reload, 1);
 		if (pg_atomic_exchange_u32(&slot->wake, 1) == 0)
 			cxsig_shared_set_latch(slot->proc_number);
 	}
-	if (!any && reload)
-		cxsig_shared_announce(MyDatabaseId);
 }
 
 /* cxsig._notify_workers(): what SQL functions call after they changed a destination. */

@@ -7,12 +7,11 @@
 
 #include "access/xlog.h"
 #include "base/clock.h"
-#include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "dispatch/config.h"
 #include "dispatch/guarded.h"
-#include "dispatch/slot.h"
+#include "dispatch/share.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "transport/secret.h"
@@ -31,12 +30,11 @@
 	" batch_size, batch_bytes, batch_linger_ms, coalesce(rate_limit, 0)::float8,"            \
 	" coalesce(rate_burst, 0), retry_initial_ms,"                                            \
 	" retry_max_ms, max_attempts, poison_policy, secret_names,"                              \
-	" coalesce((select k.system_identifier operator(pg_catalog.=) $3"                        \
-	" and k.database_oid operator(pg_catalog.=) $4 from cxsig.checkpoint k"                  \
+	" coalesce((select k.system_identifier operator(pg_catalog.=) $1"                        \
+	" and k.database_oid operator(pg_catalog.=) $2 from cxsig.checkpoint k"                  \
 	" where k.destination_id operator(pg_catalog.=) d.destination_id"                        \
 	" order by k.written_at desc limit 1), false) from cxsig.destination d"                  \
 	" where state operator(pg_catalog.=) 'active'"                                           \
-	" and destination_id operator(pg_catalog.%) $1 operator(pg_catalog.=) $2"                \
 	" order by destination_id"
 
 /* What the guarded task fills. */
@@ -70,9 +68,10 @@ static void
 config_read(void *arg)
 {
 	ConfigRead *read = arg;
-	Oid types[] = {INT4OID, INT4OID, INT8OID, OIDOID};
-	Datum values[] = {Int32GetDatum(cxsig_workers), Int32GetDatum(cxsig_slot->ordinal),
-					  Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
+	Oid types[] = {INT8OID, OIDOID};
+	Datum values[] = {Int64GetDatum((int64) GetSystemIdentifier()),
+					  ObjectIdGetDatum(MyDatabaseId)};
+	CxsigShare share;
 	MemoryContext old;
 	ListCell *cell;
 	uint64 i;
@@ -80,10 +79,16 @@ config_read(void *arg)
 	if (SPI_execute_with_args(SQL_DESTINATIONS, lengthof(types), types, values, NULL, true, 0) !=
 		SPI_OK_SELECT)
 		elog(ERROR, "could not read destinations");
+	cxsig_share_read(&share);
 	old = MemoryContextSwitchTo(read->context);
 	for (i = 0; i < SPI_processed; i++)
-		read->configs =
-			lappend(read->configs, config_read_row(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+
+		if (cxsig_share_has(&share, config_int(row, desc, 1)))
+			read->configs = lappend(read->configs, config_read_row(row, desc));
+	}
 	foreach (cell, read->configs)
 	{
 		CxsigConfig *config = lfirst(cell);

@@ -27,6 +27,7 @@
 #include "dispatch/registry.h"
 #include "dispatch/retry.h"
 #include "dispatch/sender.h"
+#include "dispatch/share.h"
 #include "dispatch/slot.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -95,6 +96,7 @@ cxsig_dispatcher_main(Datum arg)
 		proc_exit(0);
 	}
 	cxsig_sender_init();
+	cxsig_share_join();
 
 	set = cxsig_create_wait_set(3);
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);

@@ -6,48 +6,36 @@
  * It connects to no database and reads shared catalogs only, so it never stands in the way of DDL on
  * one. It cannot see into a database: a dispatcher that finds no extension says so in its slot and
  * ends, and the database is left alone until CREATE EXTENSION announces it or an hour has passed.
+ * Where there is not room for all, every database gets its first dispatcher before any gets another.
  * All its knowledge of running dispatchers is in their slots, so that a launcher started after
  * a crash of the last one takes them over as they are.
  *
- * Locks: cxsig_shared->lock for slot fields; AccessShareLock on pg_database while reading it.
+ * Locks: cxsig_shared->lock for slot fields.
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/tableam.h"
-#include "access/xact.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/shared.h"
 #include "dispatch/absent.h"
+#include "dispatch/databases.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/launcher.h"
+#include "dispatch/share.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/varlena.h"
 
 #define LAUNCHER_TURN_MS 10000
 #define STARTING_LIMIT_MS 30000
 #define RESTART_MIN_MS 1000
 #define RESTART_MAX_MS 60000
-
-/* A database as the launcher sees it in a turn. */
-typedef struct LauncherDatabase
-{
-	Oid oid;
-	char *name;
-} LauncherDatabase;
 
 PGDLLEXPORT void cxsig_launcher_main(Datum arg);
 
@@ -57,18 +45,22 @@ static Oid worker_role = InvalidOid;
 /* Whether the lack of worker slots was already said, so that it is said once a streak. */
 static bool said_no_slots = false;
 
+/* How many dispatchers a database may have: fewer than cxsig.workers while another has none. */
+static int worker_limit = CXSIG_MAX_WORKERS;
+
 static void launcher_attach(void);
 static void launcher_detach(int code, Datum arg);
 static void launcher_turn(MemoryContext scratch);
-static List *launcher_databases(void);
-static bool launcher_wants(const char *name);
 static void launcher_take_announcements(void);
 static void launcher_settle_slots(List *databases);
 static void launcher_end_unwanted(List *databases);
-static bool is_listed(List *databases, Oid oid);
 static bool launcher_settle_slot(CxsigSlot *slot, List *databases, TimestampTz now);
+static bool launcher_free_slot(CxsigSlot *slot);
 static void launcher_start_missing(List *databases);
-static bool launcher_start(const LauncherDatabase *database, int ordinal);
+static int launcher_workers(void);
+static int launcher_last_ordinal(void);
+static bool launcher_start(const CxsigDatabase *database, int ordinal);
+static bool launcher_give_up(int index);
 static int launcher_claim_slot(Oid database, int ordinal, uint32 *generation);
 static long launcher_timeout(void);
 static int restart_delay(int quick_exits);
@@ -150,8 +142,7 @@ launcher_turn(MemoryContext scratch)
 	List *databases;
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 
-	databases = launcher_databases();
-	MemoryContextSwitchTo(scratch);
+	databases = cxsig_databases_read(&worker_role);
 	launcher_settle_slots(databases);
 	/* After what ended: an extension announced since a dispatcher found none must win. */
 	launcher_take_announcements();
@@ -159,67 +150,6 @@ launcher_turn(MemoryContext scratch)
 	launcher_start_missing(databases);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
-}
-
-/*
- * The databases that may get a dispatcher, in the current context. Empty while the role that
- * dispatchers run as is missing: then no database has the extension.
- */
-static List *
-launcher_databases(void)
-{
-	MemoryContext result_context = CurrentMemoryContext;
-	List *databases = NIL;
-	Relation relation;
-	TableScanDesc scan;
-	HeapTuple tuple;
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
-	worker_role = get_role_oid("cxsig_worker", true);
-	if (OidIsValid(worker_role))
-	{
-		relation = table_open(DatabaseRelationId, AccessShareLock);
-		scan = table_beginscan_catalog(relation, 0, NULL);
-		while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-		{
-			Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
-			LauncherDatabase *database;
-			MemoryContext old;
-
-			if (form->datistemplate || !form->datallowconn || form->datconnlimit == -2 ||
-				!launcher_wants(NameStr(form->datname)))
-				continue;
-			old = MemoryContextSwitchTo(result_context);
-			database = palloc(sizeof(LauncherDatabase));
-			database->oid = form->oid;
-			database->name = pstrdup(NameStr(form->datname));
-			databases = lappend(databases, database);
-			MemoryContextSwitchTo(old);
-		}
-		table_endscan(scan);
-		table_close(relation, AccessShareLock);
-	}
-	CommitTransactionCommand();
-	pgstat_report_stat(true);
-	return databases;
-}
-
-/* Is the database one of cxsig.databases, or is every one meant? */
-static bool
-launcher_wants(const char *name)
-{
-	char *copy = pstrdup(cxsig_databases);
-	List *names;
-	ListCell *cell;
-
-	if (!SplitIdentifierString(copy, ',', &names) || names == NIL)
-		return true;
-	foreach (cell, names)
-		if (strcmp(lfirst(cell), name) == 0)
-			return true;
-	return false;
 }
 
 static void
@@ -248,18 +178,20 @@ launcher_settle_slots(List *databases)
 	{
 		CxsigSlot *slot = &cxsig_shared->slots[i];
 		Oid absent_database = InvalidOid;
+		Oid shared_by;
+		bool lapsed;
 
 		LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
 		if (slot->state == CXSIG_SLOT_EXITED && slot->exit_absent)
 			absent_database = slot->database;
-		if (launcher_settle_slot(slot, databases, now))
-		{
-			slot->state = CXSIG_SLOT_FREE;
-			slot->database = InvalidOid;
-			slot->generation++;
-		}
+		shared_by = slot->database;
+		lapsed = cxsig_share_lapse(slot, now, restart_delay(slot->quick_exits));
+		if (launcher_settle_slot(slot, databases, now) && launcher_free_slot(slot))
+			lapsed = true;
 		LWLockRelease(cxsig_shared->lock);
 
+		if (lapsed)
+			(void) cxsig_shared_reload(shared_by);
 		if (OidIsValid(absent_database))
 			cxsig_absent_add(absent_database);
 	}
@@ -273,9 +205,22 @@ launcher_settle_slot(CxsigSlot *slot, List *databases, TimestampTz now)
 		return TimestampDifferenceExceeds(slot->started_at, now, STARTING_LIMIT_MS);
 	if (slot->state != CXSIG_SLOT_EXITED)
 		return false;
-	if (slot->exit_absent || slot->ordinal >= cxsig_workers)
+	if (slot->exit_absent || slot->ordinal >= launcher_workers())
 		return true;
-	return !is_listed(databases, slot->database);
+	return !cxsig_databases_contain(databases, slot->database);
+}
+
+/* Caller holds the lock. True where the slot had a share: then tell the others. */
+static bool
+launcher_free_slot(CxsigSlot *slot)
+{
+	bool had_share = slot->shares;
+
+	slot->state = CXSIG_SLOT_FREE;
+	slot->database = InvalidOid;
+	slot->generation++;
+	slot->shares = false;
+	return had_share;
 }
 
 /* End dispatchers that the settings no longer want: fewer workers, another list of databases. */
@@ -290,40 +235,61 @@ launcher_end_unwanted(List *databases)
 		CxsigSlot *slot = &cxsig_shared->slots[i];
 
 		if (slot->state == CXSIG_SLOT_RUNNING && slot->pid != 0 &&
-			(slot->ordinal >= cxsig_workers || !is_listed(databases, slot->database)))
+			(slot->ordinal >= launcher_workers() ||
+			 !cxsig_databases_contain(databases, slot->database)))
 			(void) kill(slot->pid, SIGTERM);
 	}
 	LWLockRelease(cxsig_shared->lock);
 }
 
-static bool
-is_listed(List *databases, Oid oid)
-{
-	ListCell *cell;
-
-	foreach (cell, databases)
-		if (((LauncherDatabase *) lfirst(cell))->oid == oid)
-			return true;
-	return false;
-}
-
+/*
+ * Start what is missing, the first dispatcher of every database before the second of any. While a
+ * database cannot have its first, the others do without their last.
+ */
 static void
 launcher_start_missing(List *databases)
 {
-	ListCell *cell;
+	bool short_of_slots = false;
+	bool crowded = false;
 	int ordinal;
+	ListCell *cell;
 
-	foreach (cell, databases)
+	for (ordinal = 0; ordinal < launcher_workers(); ordinal++)
 	{
-		LauncherDatabase *database = lfirst(cell);
+		foreach (cell, databases)
+		{
+			CxsigDatabase *database = lfirst(cell);
 
-		if (cxsig_absent_contains(database->oid))
-			continue;
-		for (ordinal = 0; ordinal < cxsig_workers; ordinal++)
-			if (!launcher_start(database, ordinal))
-				return;
+			if (cxsig_absent_contains(database->oid) || launcher_start(database, ordinal))
+				continue;
+			short_of_slots = true;
+			if (ordinal == 0)
+				crowded = true;
+		}
 	}
-	said_no_slots = false;
+	said_no_slots = short_of_slots;
+	worker_limit = crowded ? Max(launcher_last_ordinal(), 1) : CXSIG_MAX_WORKERS;
+}
+
+static int
+launcher_workers(void)
+{
+	return Min(cxsig_workers, worker_limit);
+}
+
+/* The greatest ordinal there is. */
+static int
+launcher_last_ordinal(void)
+{
+	int last = 0;
+	int i;
+
+	LWLockAcquire(cxsig_shared->lock, LW_SHARED);
+	for (i = 0; i < cxsig_shared->n_slots; i++)
+		if (cxsig_shared->slots[i].state != CXSIG_SLOT_FREE)
+			last = Max(last, cxsig_shared->slots[i].ordinal);
+	LWLockRelease(cxsig_shared->lock);
+	return last;
 }
 
 /*
@@ -331,7 +297,7 @@ launcher_start_missing(List *databases)
  * there is no room for one.
  */
 static bool
-launcher_start(const LauncherDatabase *database, int ordinal)
+launcher_start(const CxsigDatabase *database, int ordinal)
 {
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
@@ -355,12 +321,13 @@ launcher_start(const LauncherDatabase *database, int ordinal)
 		memcpy(worker.bgw_extra, &start, sizeof(start));
 		worker.bgw_notify_pid = MyProcPid;
 		if (RegisterDynamicBackgroundWorker(&worker, &handle))
+		{
+			if (cxsig_shared->slots[index].exited_at == 0)
+				cxsig_share_expect(&cxsig_shared->slots[index], start.generation);
 			return true;
-
-		LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
-		cxsig_shared->slots[index].state = CXSIG_SLOT_FREE;
-		cxsig_shared->slots[index].database = InvalidOid;
-		LWLockRelease(cxsig_shared->lock);
+		}
+		if (launcher_give_up(index))
+			return true;
 	}
 	if (!said_no_slots)
 		ereport(WARNING,
@@ -370,6 +337,29 @@ launcher_start(const LauncherDatabase *database, int ordinal)
 						 index == -2 ? "cxsig.max_dispatchers" : "max_worker_processes")));
 	said_no_slots = true;
 	return false;
+}
+
+/*
+ * A dispatcher could not be started. One that ran keeps its slot, and its share for a moment. True
+ * where it ended just now: the process may not be gone yet, and nobody need be told.
+ */
+static bool
+launcher_give_up(int index)
+{
+	CxsigSlot *slot = &cxsig_shared->slots[index];
+	TimestampTz now = GetCurrentTimestamp();
+	bool just_now = false;
+
+	LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
+	if (slot->exited_at == 0)
+		(void) launcher_free_slot(slot);
+	else
+	{
+		slot->state = CXSIG_SLOT_EXITED;
+		just_now = !TimestampDifferenceExceeds(slot->exited_at, now, RESTART_MIN_MS);
+	}
+	LWLockRelease(cxsig_shared->lock);
+	return just_now;
 }
 
 /* Claim a slot for a dispatcher. -1: nothing to start now; -2: no slot is free. */
@@ -407,6 +397,8 @@ launcher_claim_slot(Oid database, int ordinal, uint32 *generation)
 		if (slot->state == CXSIG_SLOT_FREE)
 		{
 			slot->quick_exits = 0;
+			slot->exited_at = 0;
+			slot->shares = false;
 			slot->last_error[0] = '\0';
 		}
 		slot->state = CXSIG_SLOT_STARTING;

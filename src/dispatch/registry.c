@@ -21,6 +21,7 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #define REGISTRY_LOCK_CLASS 1668838247 /* "cxsg" */
 
@@ -163,8 +164,12 @@ registry_load(void *arg)
 	RegistryLoad *load = arg;
 
 	load->locked = registry_lock(SQL_LOCK, load->destination->id);
-	if (load->locked)
-		cxsig_checkpoint_restore(load->destination);
+	if (!load->locked)
+		return;
+	/* The task's snapshot is older than the lock: it may lack what the last owner wrote last. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	cxsig_checkpoint_restore(load->destination);
+	PopActiveSnapshot();
 }
 
 int

@@ -123,8 +123,8 @@ extern CxsigFilter *cxsig_filter_prepare(JsonPath *path);
 extern void cxsig_event_render(const CxsigView *view, const CxsigEvent *event, StringInfo out);
 
 /*
- * Does the view's filter let the event pass? A path that fails on this event does not match. Uses
- * scratch memory in the current context.
+ * Does the view's filter let the event pass? A path that fails on this event does not match. Leaves
+ * no memory behind.
  */
 extern bool cxsig_event_matches(const CxsigView *view, const CxsigEvent *event);
 

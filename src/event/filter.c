@@ -9,6 +9,7 @@
 
 #include "event/event.h"
 #include "event/path.h"
+#include "utils/memutils.h"
 
 struct CxsigFilter
 {
@@ -18,6 +19,12 @@ struct CxsigFilter
 	/* what the path looks at: making jsonb of the rest would be most of the cost */
 	CxsigMembers members;
 };
+
+/*
+ * Memory for one evaluation. A page of events at many destinations is evaluated in one go, and
+ * jsonpath leaves a good kilobyte behind each time.
+ */
+static MemoryContext scratch = NULL;
 
 CxsigFilter *
 cxsig_filter_prepare(JsonPath *path)
@@ -45,9 +52,13 @@ cxsig_event_matches(const CxsigView *view, const CxsigEvent *event)
 	const CxsigFilter *filter = view->filter;
 	Jsonb *canonical;
 	bool matches;
+	MemoryContext old;
 
 	if (filter == NULL)
 		return true;
+	if (scratch == NULL)
+		scratch = AllocSetContextCreate(TopMemoryContext, "cxsig filter", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(scratch);
 	canonical = cxsig_event_to_jsonb(event, filter->members);
 
 	/* a predicate has a truth value; any other path lets the event pass if it finds something */
@@ -55,6 +66,7 @@ cxsig_event_matches(const CxsigView *view, const CxsigEvent *event)
 		matches = cxsig_path_holds(canonical, filter->path);
 	else
 		matches = cxsig_path_exists(canonical, filter->path);
-	pfree(canonical);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(scratch);
 	return matches;
 }

@@ -12,6 +12,7 @@
 #include "base/settings.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 /* The settings; see settings.h for units. */
 char *cxsig_databases = NULL;
@@ -31,6 +32,7 @@ int cxsig_remnant_after = 24 * 60 * 60;
 static void define_network_settings(void);
 static void define_worker_settings(void);
 static void define_retention_settings(void);
+static bool check_databases(char **value, void **extra, GucSource source);
 
 void
 cxsig_settings_init(void)
@@ -65,7 +67,7 @@ define_worker_settings(void)
 	DefineCustomStringVariable(
 		"cxsig.databases", "Databases that get a dispatcher.",
 		"Comma-separated; empty means every database that has the extension.", &cxsig_databases, "",
-		PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+		PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
 	/* It sizes shared memory, and cannot be defined once the server has started. */
 	if (process_shared_preload_libraries_in_progress)
 		DefineCustomIntVariable("cxsig.max_dispatchers", "Dispatchers in the cluster at most.",
@@ -99,4 +101,20 @@ define_retention_settings(void)
 		"cxsig.remnant_after", "Age at which what few destinations need leaves the outbox.",
 		"A partition that some destination is past moves aside, to be read by those behind only.",
 		&cxsig_remnant_after, 24 * 60 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
+/* A list that cannot be read must not come to mean every database. */
+static bool
+check_databases(char **value, void **extra, GucSource source)
+{
+	char *copy = pstrdup(*value);
+	List *names;
+	bool valid = SplitIdentifierString(copy, ',', &names);
+
+	if (valid)
+		list_free(names);
+	else
+		GUC_check_errdetail("List syntax is invalid.");
+	pfree(copy);
+	return valid;
 }

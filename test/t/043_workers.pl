@@ -76,5 +76,57 @@ subtest 'cxsig.databases: which have a dispatcher' => sub {
 	ok( wait_for( $node, "select count(*) = 1 $running = 'Other'", 30 ),
 		'and the other way round' );
 };
+
+subtest 'cxsig.databases: a list that cannot be read is refused' => sub {
+	settings("cxsig.databases = 'postgres, \"Other'\n");
+	ok( $node->wait_for_log(qr/invalid value for parameter "cxsig.databases"/),
+		'it is said' );
+	is( $node->safe_psql( 'postgres', 'show cxsig.databases' ),
+		'"Other"', 'and the last good one stands' );
+	settings("cxsig.databases = ''\n");
+};
+
+subtest 'no room: each database has its first dispatcher before any has more' =>
+  sub {
+	my $full = cxsig_node( 'full',
+		conf =>
+		  "max_worker_processes = 5\ncxsig.workers = 3\ncxsig.poll_interval = 100ms\n"
+	);
+	my $of = "from cxsig.worker_status where state = 'running' and database";
+
+	destination( $full, "d$_", $sink->url("full$_") ) for 1 .. 3;
+	ok( wait_for( $full, "select count(*) = 3 $of = 'postgres'" ),
+		'one database takes all there is' );
+	for my $database (qw(second third))
+	{
+		$full->safe_psql( 'postgres', "create database $database" );
+		$full->safe_psql( $database,  'create extension cxsig' );
+		$full->safe_psql( $database,
+			"select cxsig.create_destination('hook', 'webhook', '"
+			  . to_json( { url => $sink->url($database) } )
+			  . "')" );
+		load_signals( $full, tickets => 10, database => $database );
+		ok( $sink->wait_ok( $database, 10 ), "$database: delivers too" );
+	}
+	ok( wait_for( $full, "select count(*) = 1 $of = 'postgres'" ),
+		'the first keeps one' );
+	load_signals( $full, tickets => 10 );
+	ok( $sink->wait_ok( "full$_", 10 ), "which serves d$_" ) for 1 .. 3;
+	faithful( $sink, "full$_", "d$_" ) for 1 .. 3;
+	$full->stop;
+  };
+
+subtest 'a database whose dispatcher cannot start concerns no other' => sub {
+	$node->safe_psql( 'Other',
+		'revoke connect on database "Other" from public, cxsig_worker' );
+	my $pid = $node->safe_psql( 'postgres',
+		"select pid from cxsig.worker_status where database = 'Other' and pg_terminate_backend(pid)"
+	);
+	ok( $node->wait_for_log(qr/permission denied for database "Other"/),
+		'one cannot connect' );
+	load_signals( $node, tickets => 10, prefix => 'fine' );
+	ok( $sink->wait_counters( "d$_", { distinct => 30 } ), "d$_ goes on" )
+	  for 1 .. 4;
+};
 $node->stop;
 done_testing();

@@ -69,8 +69,7 @@ config_read(void *arg)
 {
 	ConfigRead *read = arg;
 	Oid types[] = {INT8OID, OIDOID};
-	Datum values[] = {Int64GetDatum((int64) GetSystemIdentifier()),
-					  ObjectIdGetDatum(MyDatabaseId)};
+	Datum values[] = {Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
 	CxsigShare share;
 	MemoryContext old;
 	ListCell *cell;

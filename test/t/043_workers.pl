@@ -79,14 +79,16 @@ subtest 'cxsig.databases: which have a dispatcher' => sub {
 
 subtest 'cxsig.databases: a list that cannot be read is refused' => sub {
 	settings("cxsig.databases = 'postgres, \"Other'\n");
-	ok( $node->wait_for_log(qr/invalid value for parameter "cxsig.databases"/),
+	ok( $node->wait_for_log(
+			qr/invalid value for parameter "cxsig.databases"/),
 		'it is said' );
 	is( $node->safe_psql( 'postgres', 'show cxsig.databases' ),
 		'"Other"', 'and the last good one stands' );
 	settings("cxsig.databases = ''\n");
 };
 
-subtest 'no room: each database has its first dispatcher before any has more' =>
+subtest
+  'no room: each database has its first dispatcher before any has more' =>
   sub {
 	my $full = cxsig_node( 'full',
 		conf =>
@@ -102,7 +104,7 @@ subtest 'no room: each database has its first dispatcher before any has more' =>
 		$full->safe_psql( 'postgres', "create database $database" );
 		$full->safe_psql( $database,  'create extension cxsig' );
 		$full->safe_psql( $database,
-			"select cxsig.create_destination('hook', 'webhook', '"
+				"select cxsig.create_destination('hook', 'webhook', '"
 			  . to_json( { url => $sink->url($database) } )
 			  . "')" );
 		load_signals( $full, tickets => 10, database => $database );

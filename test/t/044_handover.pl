@@ -33,7 +33,8 @@ sub running
 	my ( $n, $what ) = @_;
 
 	return ok(
-		wait_for( $node, "select count(*) = $n $worker and state = 'running'" ),
+		wait_for(
+			$node, "select count(*) = $n $worker and state = 'running'" ),
 		$what );
 }
 
@@ -83,7 +84,7 @@ subtest 'ordered, never lost: dispatchers come and go under load' => sub {
 		sub { workers(2) },
 		sub { terminate("process = 'launcher' or number = 1") },
 		sub { terminate('number is not null') },
-		sub { workers(3) });
+		sub { workers(3) } );
 	for my $round ( 0 .. $#faults )
 	{
 		load_signals( $node, tickets => 60, revisions => 4, prefix => 'T' );
@@ -93,8 +94,8 @@ subtest 'ordered, never lost: dispatchers come and go under load' => sub {
 	}
 	running( 3, 'three again' );
 	ok( idle( $node, 120 ), 'all has its outcome' );
-	all_arrived( $node, $sink, $_, $_ ) for @names[ 0 .. 4 ];
-	faithful( $sink, $_, $_ ) for @names;
+	all_arrived( $node, $sink, $_, $_ )                 for @names[ 0 .. 4 ];
+	faithful( $sink, $_, $_ )                           for @names;
 	repeats_without_receipt( $node, $sink, $_, $_, $_ ) for @names[ 0 .. 1 ];
 	is( $node->safe_psql( 'postgres', <<'SQL' ),
 select count(*) from cxsig.event e

@@ -23,8 +23,10 @@ sub took
 {
 	my ($what) = @_;
 	my $now = Time::HiRes::time();
-	note( sprintf '%s: %.1f s; memory %s',
-		$what, $now - ( $clock || $now ),
+	note(
+		sprintf '%s: %.1f s; memory %s',
+		$what,
+		$now - ( $clock || $now ),
 		sql("select string_agg(memory, ', ') $worker") );
 	$clock = $now;
 	return;
@@ -47,13 +49,15 @@ SQL
 }
 
 subtest 'isolated: 200 destinations, 100 of them dead' => sub {
-	my $down = CxsigTest::Sink->start;
+	my $down    = CxsigTest::Sink->start;
 	my %options = ( projection => 'ops' );
 
 	took('start');
 	$down->stop;
 	make_destinations( 1, 50, 'refuses', $down->url('NAME'), \%options );
-	make_destinations( 1, 50, 'hangs', $sink->url( 'NAME', hang => 1 ),
+	make_destinations(
+		1, 50, 'hangs',
+		$sink->url( 'NAME', hang => 1 ),
 		{ %options, total_timeout_ms => 600_000 } );
 	make_destinations( 1, 100, 'lives', $sink->url( 'NAME', delay_ms => 5 ),
 		\%options );
@@ -65,12 +69,10 @@ subtest 'isolated: 200 destinations, 100 of them dead' => sub {
 	  for 1 .. 100;
 	took('100 events at 100 destinations, 100 dead');
 	load_signals( $node, tickets => 20, prefix => 'more' );
-	ok( $sink->wait_ok( "lives$_", 120 ), "lives$_ gets more" )
-	  for 1 .. 100;
+	ok( $sink->wait_ok( "lives$_", 120 ), "lives$_ gets more" ) for 1 .. 100;
 	took('20 events more');
 	$down->start;
-	ok( $down->wait_ok( "refuses$_", 120 ), "refuses$_ is back" )
-	  for 1 .. 50;
+	ok( $down->wait_ok( "refuses$_", 120 ), "refuses$_ is back" ) for 1 .. 50;
 	took('50 are back');
 	faithful( $sink, "lives$_", "lives$_" ) for 1, 100;
 	is( sql('select count(*) from cxsig.dead_letter'), 0, 'no dead letters' );

@@ -15,6 +15,7 @@ OBJS_base = \
 	src/base/settings.o \
 	src/base/shared.o \
 	src/base/staging.o \
+	src/base/version.o \
 	src/base/wake.o
 
 OBJS_event = \
@@ -92,6 +93,7 @@ OBJS_dispatch = \
 	src/dispatch/guarded.o \
 	src/dispatch/housekeeping.o \
 	src/dispatch/item.o \
+	src/dispatch/lag.o \
 	src/dispatch/lane.o \
 	src/dispatch/launcher.o \
 	src/dispatch/outcome.o \
@@ -104,7 +106,8 @@ OBJS_dispatch = \
 	src/dispatch/sender.o \
 	src/dispatch/share.o \
 	src/dispatch/slot.o \
-	src/dispatch/status.o
+	src/dispatch/status.o \
+	src/dispatch/watchdog.o
 
 OBJS = src/cxsig.o $(OBJS_base) $(OBJS_event) $(OBJS_ingest) $(OBJS_transport) $(OBJS_dispatch)
 

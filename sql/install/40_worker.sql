@@ -29,7 +29,10 @@ create function cxsig._worker_slots(
     out delivered bigint,
     out failed bigint,
     out memory_bytes bigint,
-    out last_error text
+    out last_error text,
+    out health text,
+    out behind integer,
+    out stalled_lanes integer
 ) returns setof record
     language c volatile strict parallel restricted
     as 'MODULE_PATHNAME', 'cxsig_worker_slots';
@@ -52,6 +55,7 @@ comment on function cxsig.wait_until_idle(interval) is
 create view cxsig.worker_status as
     select s.process,
            s.state,
+           s.health,
            s.pid,
            d.datname as database,
            s.ordinal as number,
@@ -60,6 +64,8 @@ create view cxsig.worker_status as
                                  operator(pg_catalog.-) s.last_turn_at) as last_turn_ago,
            s.destinations,
            s.lanes,
+           s.behind,
+           s.stalled_lanes,
            s.held as events_in_memory,
            s.in_flight,
            s.sent,
@@ -70,12 +76,13 @@ create view cxsig.worker_status as
     from cxsig._worker_slots() s
     left join pg_catalog.pg_database d on d.oid operator(pg_catalog.=) s.database_oid
     union all
-    select 'launcher', 'not loaded: add cxsig to shared_preload_libraries and restart', null, null,
-           null, null, null, null, null, null, null, null, null, null, null, null
+    select 'launcher', 'not loaded: add cxsig to shared_preload_libraries and restart', 'not loaded', null,
+           null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
     where not exists (select from cxsig._worker_slots());
 comment on view cxsig.worker_status is 'the launcher and the dispatchers of the cluster: do they run, what do they hold, what went wrong last';
 comment on column cxsig.worker_status.process is 'launcher or dispatcher';
 comment on column cxsig.worker_status.state is 'running, starting or not running; not loaded where the library is not preloaded';
+comment on column cxsig.worker_status.health is 'ok; or since when it does not run or hangs, why it waits, or how many destinations fail or are behind and how many lanes make no progress';
 comment on column cxsig.worker_status.pid is 'process id';
 comment on column cxsig.worker_status.database is 'database of the dispatcher';
 comment on column cxsig.worker_status.number is 'which of the database''s dispatchers, from 0';
@@ -83,6 +90,8 @@ comment on column cxsig.worker_status.started_at is 'since when it runs';
 comment on column cxsig.worker_status.last_turn_ago is 'how long ago it showed its figures; more than a few seconds means that it hangs';
 comment on column cxsig.worker_status.destinations is 'destinations it serves';
 comment on column cxsig.worker_status.lanes is 'lanes with events, in memory or in retry';
+comment on column cxsig.worker_status.behind is 'destinations whose oldest live event has waited longer than their SLA target and cxsig.behind_after';
+comment on column cxsig.worker_status.stalled_lanes is 'lanes whose first event was tried cxsig.stall_after ago and has no outcome yet: see blocked_lanes';
 comment on column cxsig.worker_status.events_in_memory is 'events it holds in memory';
 comment on column cxsig.worker_status.in_flight is 'requests without an answer yet';
 comment on column cxsig.worker_status.sent is 'requests sent since the server started';

@@ -6,6 +6,7 @@
 #define CXSIG_COMPAT_H
 
 #include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
 #include "fmgr.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
@@ -39,8 +40,10 @@
 
 #if PG_VERSION_NUM >= 160000
 #define cxsig_owns_database(oid) object_ownercheck(DatabaseRelationId, (oid), GetUserId())
+#define cxsig_owns_extension(oid) object_ownercheck(ExtensionRelationId, (oid), GetUserId())
 #else
 #define cxsig_owns_database(oid) pg_database_ownercheck((oid), GetUserId())
+#define cxsig_owns_extension(oid) pg_extension_ownercheck((oid), GetUserId())
 #endif
 
 /* Wait events: named from 17 on, the general extension event before. */

@@ -28,11 +28,15 @@ int cxsig_event_retention = 0;
 int cxsig_delivery_retention = 90 * 24 * 60;
 int cxsig_outbox_partition_rows = 1000000;
 int cxsig_remnant_after = 24 * 60 * 60;
+int cxsig_behind_after = 60;
+int cxsig_stall_after = 5 * 60;
+int cxsig_watchdog_timeout = 30;
 
 static void define_network_settings(void);
 static void define_worker_settings(void);
 static void define_retention_settings(void);
 static bool check_databases(char **value, void **extra, GucSource source);
+static void define_watchdog_settings(void);
 
 void
 cxsig_settings_init(void)
@@ -40,6 +44,7 @@ cxsig_settings_init(void)
 	define_network_settings();
 	define_worker_settings();
 	define_retention_settings();
+	define_watchdog_settings();
 }
 
 static void
@@ -117,4 +122,21 @@ check_databases(char **value, void **extra, GucSource source)
 		GUC_check_errdetail("List syntax is invalid.");
 	pfree(copy);
 	return valid;
+}
+
+static void
+define_watchdog_settings(void)
+{
+	DefineCustomIntVariable(
+		"cxsig.behind_after", "Time past its SLA target after which a destination is behind.",
+		"A line in the log says so, and another one when it has caught up.", &cxsig_behind_after,
+		60, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"cxsig.stall_after", "Time after which a lane that makes no progress is reported.",
+		"Counted from the first attempt at the event at its head.", &cxsig_stall_after, 5 * 60, 1,
+		INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("cxsig.watchdog_timeout",
+							"Time after which a dispatcher that is missing or hangs is reported.",
+							NULL, &cxsig_watchdog_timeout, 30, 2, 3600, PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 /* The most that cxsig.workers can be. */
 #define CXSIG_MAX_WORKERS 64
 
+extern int cxsig_behind_after;			/* s past the SLA target */
 extern char *cxsig_databases;			/* names, comma-separated; "" = found by itself */
 extern char *cxsig_ca_directory;		/* "" = there are no CA files */
 extern char *cxsig_secret_directory;	/* "" = secrets from files are off */
@@ -21,6 +22,9 @@ extern int cxsig_event_retention;		/* minutes */
 extern int cxsig_delivery_retention;	/* minutes */
 extern int cxsig_outbox_partition_rows; /* positions per partition */
 extern int cxsig_remnant_after;			/* s */
+
+extern int cxsig_stall_after;	   /* s a lane may stand still */
+extern int cxsig_watchdog_timeout; /* s a dispatcher may be missing, or hang */
 
 /* Define the settings; called once from _PG_init. */
 extern void cxsig_settings_init(void);

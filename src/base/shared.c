@@ -97,6 +97,9 @@ slot_init(CxsigSlot *slot)
 	pg_atomic_init_u32(&figures->lanes, 0);
 	pg_atomic_init_u32(&figures->held, 0);
 	pg_atomic_init_u32(&figures->in_flight, 0);
+	pg_atomic_init_u32(&figures->failing, 0);
+	pg_atomic_init_u32(&figures->behind, 0);
+	pg_atomic_init_u32(&figures->stalled_lanes, 0);
 }
 
 void

@@ -8,6 +8,7 @@
 #ifndef CXSIG_SHARED_H
 #define CXSIG_SHARED_H
 
+#include "base/version.h"
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
@@ -34,10 +35,13 @@ typedef struct CxsigSlotFigures
 	pg_atomic_uint32 lanes;
 	pg_atomic_uint32 held; /* events in memory */
 	pg_atomic_uint32 in_flight;
+	pg_atomic_uint32 failing;		/* destinations whose breaker is open */
+	pg_atomic_uint32 behind;		/* destinations past their SLA target */
+	pg_atomic_uint32 stalled_lanes; /* lanes that make no progress */
 } CxsigSlotFigures;
 
 /*
- * Fields up to last_error: written under the lock. The atomics below: no lock.
+ * Fields up to hanging_since: written under the lock. The atomics below: no lock.
  */
 typedef struct CxsigSlot
 {
@@ -53,6 +57,9 @@ typedef struct CxsigSlot
 	bool shares;		   /* it has a share of the destinations: see dispatch/share.h */
 	int quick_exits;	   /* in a row: the launcher backs off */
 	char last_error[128];
+	char unfit_version[CXSIG_VERSION_SIZE]; /* the extension's, where the library does not fit */
+	TimestampTz locked_out_since;			/* somebody alters or drops the extension; 0: nobody */
+	TimestampTz hanging_since;				/* the watchdog has said so, if after started_at */
 
 	pg_atomic_uint32 wake;		   /* something was committed */
 	pg_atomic_uint32 reload;	   /* a destination was changed */
@@ -71,6 +78,18 @@ typedef struct CxsigHold
 	int pid;
 } CxsigHold;
 
+#define CXSIG_MAX_MISSING 64
+
+/* A dispatcher that should run and does not: see watchdog.c. Written by the launcher only. */
+typedef struct CxsigMissing
+{
+	Oid database; /* InvalidOid: free */
+	int ordinal;
+	TimestampTz since;
+	bool said;	   /* the log has it */
+	bool expected; /* seen in the launcher's turn under way */
+} CxsigMissing;
+
 typedef struct CxsigShared
 {
 	LWLock *lock;
@@ -78,7 +97,8 @@ typedef struct CxsigShared
 	int launcher_proc_number;
 	CxsigHold holds[CXSIG_MAX_HOLDS];
 	Oid announced[CXSIG_MAX_ANNOUNCED]; /* databases that got the extension */
-	ConditionVariable sync_changed;		/* a dispatcher has reached a barrier, or started */
+	CxsigMissing missing[CXSIG_MAX_MISSING];
+	ConditionVariable sync_changed; /* a dispatcher has reached a barrier, or started */
 	int n_slots;
 	CxsigSlot slots[FLEXIBLE_ARRAY_MEMBER];
 } CxsigShared;

@@ -10,6 +10,7 @@
 
 #include "access/xact.h"
 #include "base/shared.h"
+#include "base/version.h"
 #include "base/wake.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -115,6 +116,8 @@ Datum
 cxsig_notify_workers(PG_FUNCTION_ARGS)
 {
 	cxsig_reload_on_commit();
+	if (cxsig_shared != NULL)
+		cxsig_version_check(WARNING);
 	PG_RETURN_VOID();
 }
 

@@ -1,12 +1,16 @@
 /*
  * ddl.c
  *	  A utility hook that clears a database of dispatchers before DDL that needs nobody in it: DROP
- *	  DATABASE, ALTER DATABASE ... RENAME or SET TABLESPACE, CREATE DATABASE ... TEMPLATE.
+ *	  DATABASE, ALTER DATABASE ... RENAME or SET TABLESPACE, CREATE DATABASE ... TEMPLATE; and that
+ *	  keeps them out of the tables while ALTER EXTENSION changes them.
  *
  * Runs in the session that gives the command. The database is put on hold in shared memory, its
  * dispatchers are ended and waited for, the command runs, and the hold is lifted - also when it
  * fails, and when the session ends - so that the launcher starts them again if the database is still
  * there.
+ *
+ * Locks: AccessExclusiveLock on the extension for ALTER EXTENSION, before anything the script takes.
+ * DROP EXTENSION takes it itself.
  */
 #include "postgres.h"
 
@@ -15,12 +19,14 @@
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "dispatch/launcher.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/timestamp.h"
 
@@ -38,6 +44,7 @@ static void ddl_pass_on(PlannedStmt *statement, const char *query, bool read_onl
 						ProcessUtilityContext context, ParamListInfo params,
 						QueryEnvironment *environment, DestReceiver *receiver,
 						QueryCompletion *completion);
+static void ddl_lock_extension(Node *statement);
 static Oid ddl_database(Node *statement);
 static const char *option_string(List *options, const char *name);
 static void ddl_hold(Oid database);
@@ -64,6 +71,7 @@ ddl_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 
 	if (!OidIsValid(database))
 	{
+		ddl_lock_extension(statement->utilityStmt);
 		ddl_pass_on(statement, query, read_only_tree, context, params, environment, receiver,
 					completion);
 		return;
@@ -93,6 +101,23 @@ ddl_pass_on(PlannedStmt *statement, const char *query, bool read_only_tree,
 	else
 		standard_ProcessUtility(statement, query, read_only_tree, context, params, environment,
 								receiver, completion);
+}
+
+/*
+ * ALTER EXTENSION cxsig UPDATE: PostgreSQL locks nothing but what the script names, in the script's
+ * order, and a dispatcher in the middle of a task would deadlock with it.
+ */
+static void
+ddl_lock_extension(Node *statement)
+{
+	Oid extension;
+
+	if (!IsA(statement, AlterExtensionStmt) ||
+		strcmp(((AlterExtensionStmt *) statement)->extname, "cxsig") != 0)
+		return;
+	extension = get_extension_oid("cxsig", true);
+	if (OidIsValid(extension) && cxsig_owns_extension(extension))
+		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessExclusiveLock);
 }
 
 /*

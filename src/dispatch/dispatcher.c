@@ -43,6 +43,7 @@
 #define RELOAD_WAITING_MS 200
 #define AFTER_FAILURE_MS 500
 #define SHUTDOWN_GRACE_MS 500
+#define SHUTDOWN_WRITE_MS 500
 
 /* What a turn is after, and when (see clock.h); see the steps. */
 typedef struct Turn
@@ -136,7 +137,7 @@ dispatcher_configure(void)
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},
-		{"lock_timeout", "2s"},
+		{"lock_timeout", "500ms"},
 		{"statement_timeout", "0"},
 		{"jit", "off"},
 		{"plan_cache_mode", "force_generic_plan"},
@@ -297,7 +298,7 @@ turn_send(Turn *turn)
 		{
 			CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
 
-			if (destination->draining || destination->catch_up)
+			if (destination->draining || destination->catch_up || !cxsig_guarded_usable())
 				continue;
 			cxsig_sender_start(destination, cxsig_registry_count(), turn->now);
 			turn->wait_until = Min(turn->wait_until, cxsig_breaker_next(destination, turn->now));
@@ -445,7 +446,10 @@ turn_wait(Turn *turn, WaitEventSet *set)
 	ResetLatch(MyLatch);
 }
 
-/* In order: nothing new goes out; answers are awaited for a moment; what is known is written. */
+/*
+ * In order: nothing new goes out; answers are awaited for a moment; what is known is written, within
+ * a limit: somebody may hold a table. With a task under way it ends within 2 s.
+ */
 static void
 dispatcher_shutdown(void)
 {
@@ -458,7 +462,11 @@ dispatcher_shutdown(void)
 								 cxsig_sender_fd(), 20, dispatcher_wait_event());
 		(void) cxsig_sender_drive();
 	}
-	if (cxsig_receipt_flush(NIL, &gone))
-		(void) cxsig_receipt_flush(cxsig_registry_checkpoints(), &gone);
+	SetConfigOption("lock_timeout", "250ms", PGC_USERSET, PGC_S_OVERRIDE);
+	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_WRITE_MS);
+	while (!(cxsig_receipt_flush(NIL, &gone) &&
+			 cxsig_receipt_flush(cxsig_registry_checkpoints(), &gone)) &&
+		   !gone && GetCurrentTimestamp() < end)
+		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50, dispatcher_wait_event());
 	ereport(LOG, (errmsg("cxsig dispatcher stopped")));
 }

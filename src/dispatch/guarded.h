@@ -8,7 +8,7 @@
 typedef enum CxsigGuarded
 {
 	CXSIG_DONE,
-	CXSIG_FAILED,		 /* an error; it was logged and rolled back: try again later */
+	CXSIG_FAILED,		 /* an error, or the database is not for us now: try again later */
 	CXSIG_GONE_EXTENSION /* the extension is not the one this process started with */
 } CxsigGuarded;
 
@@ -16,10 +16,14 @@ typedef enum CxsigGuarded
 typedef void (*CxsigTask)(void *arg);
 
 /*
- * Run a task in a transaction of its own: lock the extension against DROP, make sure it is still the
- * same, run, commit. activity is shown in pg_stat_activity. Never raises an ERROR of the task.
+ * Run a task in a transaction of its own: lock the extension against DROP and ALTER, make sure it is
+ * still the same and of a version that fits this library, run, commit. activity, a constant, is
+ * shown in pg_stat_activity. Never raises an ERROR of the task: it is logged once a streak.
  */
 extern CxsigGuarded cxsig_guarded_run(const char *activity, CxsigTask task, void *arg);
+
+/* Did the last task find an extension it could work with? Where not, nothing shall be sent. */
+extern bool cxsig_guarded_usable(void);
 
 /* Remember the extension as it is now; false where the database has none. */
 extern bool cxsig_guarded_init(void);

@@ -1,14 +1,16 @@
 /*
  * housekeeping.c
- *	  Partitions made ahead and dropped, figures shown in shared memory.
+ *	  Partitions made ahead and dropped, figures shown in shared memory, lag watched.
  *
  * Runs in dispatchers. cxsig.maintain() runs in the first dispatcher of a database only; it takes
  * its locks under a short timeout and tries again later.
  */
 #include "postgres.h"
 
+#include "base/settings.h"
 #include "dispatch/guarded.h"
 #include "dispatch/housekeeping.h"
+#include "dispatch/lag.h"
 #include "dispatch/registry.h"
 #include "dispatch/sender.h"
 #include "dispatch/slot.h"
@@ -45,6 +47,10 @@ cxsig_housekeeping(TimestampTz now, TimestampTz *wait_until, bool *gone)
 		show_figures(now);
 		next_figures = TimestampTzPlusMilliseconds(now, FIGURES_MS);
 	}
+	/* The watchdog takes a dispatcher that shows nothing for long for one that hangs. */
+	*wait_until = Min(*wait_until, TimestampTzPlusMilliseconds(now, cxsig_watchdog_timeout * 250));
+	if (!*gone)
+		cxsig_lag_look(now, wait_until, gone);
 }
 
 void

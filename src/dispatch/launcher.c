@@ -22,6 +22,7 @@
 #include "dispatch/dispatcher.h"
 #include "dispatch/launcher.h"
 #include "dispatch/share.h"
+#include "dispatch/watchdog.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -61,6 +62,7 @@ static int launcher_workers(void);
 static int launcher_last_ordinal(void);
 static bool launcher_start(const CxsigDatabase *database, int ordinal);
 static bool launcher_give_up(int index);
+static void launcher_watch(List *databases);
 static int launcher_claim_slot(Oid database, int ordinal, uint32 *generation);
 static long launcher_timeout(void);
 static int restart_delay(int quick_exits);
@@ -148,6 +150,7 @@ launcher_turn(MemoryContext scratch)
 	launcher_take_announcements();
 	launcher_end_unwanted(databases);
 	launcher_start_missing(databases);
+	launcher_watch(databases);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
 }
@@ -292,6 +295,25 @@ launcher_last_ordinal(void)
 	return last;
 }
 
+/* Look at each dispatcher that should run. */
+static void
+launcher_watch(List *databases)
+{
+	ListCell *cell;
+	int ordinal;
+
+	foreach (cell, databases)
+	{
+		CxsigDatabase *database = lfirst(cell);
+
+		if (cxsig_absent_contains(database->oid))
+			continue;
+		for (ordinal = 0; ordinal < launcher_workers(); ordinal++)
+			cxsig_watchdog_expect(database->oid, database->name, ordinal);
+	}
+	cxsig_watchdog_end_turn();
+}
+
 /*
  * Start a dispatcher unless there is one, or it is too early, or the database is held. False where
  * there is no room for one.
@@ -427,7 +449,7 @@ launcher_timeout(void)
 			cxsig_shared->slots[i].state == CXSIG_SLOT_STARTING)
 			pending = true;
 	LWLockRelease(cxsig_shared->lock);
-	return pending ? RESTART_MIN_MS : LAUNCHER_TURN_MS;
+	return pending ? RESTART_MIN_MS : Min(LAUNCHER_TURN_MS, cxsig_watchdog_timeout_ms());
 }
 
 static int

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "dispatch/checkpoint.h"
 #include "dispatch/guarded.h"
+#include "dispatch/lag.h"
 #include "dispatch/receipt.h"
 #include "dispatch/receipt_write.h"
 #include "utils/memutils.h"
@@ -102,6 +103,7 @@ cxsig_receipt_retry(CxsigItem *item, const CxsigResult *result, TimestampTz due,
 {
 	CxsigReceipt *receipt = receipt_add(item, CXSIG_RECEIPT_RETRY);
 
+	cxsig_lag_waits(item->destination->id, item->lane->key, item->position, item->ref->event);
 	receipt_take_result(receipt, result);
 	receipt->lane = item->lane->key;
 	receipt->due = cxsig_clock_to_wall(due);

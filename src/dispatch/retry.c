@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "dispatch/feed_read.h"
 #include "dispatch/guarded.h"
+#include "dispatch/lag.h"
 #include "dispatch/receipt.h"
 #include "dispatch/retry.h"
 #include "executor/spi.h"
@@ -188,6 +189,7 @@ retry_restore_lane(RetryLoad *load, CxsigLane *lane)
 			continue;
 		if (n == 0 && row->held)
 		{
+			cxsig_lag_waits(load->destination->id, lane->key, row->position, row->ref->event);
 			cxsig_lane_loading_to_waiting(lane, DT_NOEND, true);
 			return;
 		}

@@ -10,9 +10,6 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
-/* An exit sooner than this after the start counts as quick: the launcher then backs off. */
-#define QUICK_EXIT_MS 5000
-
 CxsigSlot *cxsig_slot = NULL;
 
 static void slot_detach(int code, Datum arg);
@@ -31,6 +28,8 @@ cxsig_slot_attach(int index, uint32 generation)
 		slot->pid = MyProcPid;
 		slot->proc_number = CXSIG_MY_PROC_NUMBER;
 		slot->started_at = GetCurrentTimestamp();
+		slot->unfit_version[0] = '\0';
+		slot->locked_out_since = 0;
 		cxsig_slot = slot;
 	}
 	LWLockRelease(cxsig_shared->lock);
@@ -52,7 +51,7 @@ slot_detach(int code, Datum arg)
 		cxsig_slot->state = CXSIG_SLOT_EXITED;
 		cxsig_slot->pid = 0;
 		cxsig_slot->exited_at = now;
-		if (TimestampDifferenceExceeds(cxsig_slot->started_at, now, QUICK_EXIT_MS))
+		if (TimestampDifferenceExceeds(cxsig_slot->started_at, now, CXSIG_QUICK_EXIT_MS))
 			cxsig_slot->quick_exits = 0;
 		else
 			cxsig_slot->quick_exits++;
@@ -62,6 +61,9 @@ slot_detach(int code, Datum arg)
 	pg_atomic_write_u32(&cxsig_slot->figures.held, 0);
 	pg_atomic_write_u32(&cxsig_slot->figures.lanes, 0);
 	pg_atomic_write_u32(&cxsig_slot->figures.destinations, 0);
+	pg_atomic_write_u32(&cxsig_slot->figures.failing, 0);
+	pg_atomic_write_u32(&cxsig_slot->figures.behind, 0);
+	pg_atomic_write_u32(&cxsig_slot->figures.stalled_lanes, 0);
 	cxsig_shared_wake_launcher();
 }
 
@@ -78,5 +80,14 @@ cxsig_slot_say_error(const char *message)
 {
 	LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
 	strlcpy(cxsig_slot->last_error, message, sizeof(cxsig_slot->last_error));
+	LWLockRelease(cxsig_shared->lock);
+}
+
+void
+cxsig_slot_say_waiting(const char *unfit_version, TimestampTz locked_out_since)
+{
+	LWLockAcquire(cxsig_shared->lock, LW_EXCLUSIVE);
+	strlcpy(cxsig_slot->unfit_version, unfit_version, sizeof(cxsig_slot->unfit_version));
+	cxsig_slot->locked_out_since = locked_out_since;
 	LWLockRelease(cxsig_shared->lock);
 }

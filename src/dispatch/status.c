@@ -5,21 +5,31 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "base/compat.h"
+#include "base/settings.h"
 #include "base/shared.h"
+#include "base/version.h"
 #include "commands/dbcommands.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#define SLOT_COLUMNS 17
+#define SLOT_COLUMNS 20
 
 PG_FUNCTION_INFO_V1(cxsig_worker_slots);
 PG_FUNCTION_INFO_V1(cxsig_wait_until_idle);
 
 static void slot_row(ReturnSetInfo *result, const CxsigSlot *slot);
+static char *slot_health(const CxsigSlot *slot);
+static void health_of_work(StringInfo health, const CxsigSlot *slot);
+static void health_count(StringInfo health, const char *what, uint32 n, const char *of);
+static void missing_rows(ReturnSetInfo *result);
+static void missing_row(ReturnSetInfo *result, Oid database, int ordinal, const char *health);
+static bool has_slot(Oid database, int ordinal);
 static const char *slot_state_name(CxsigSlotState state);
 static void launcher_row(ReturnSetInfo *result);
 static int barrier_ask(uint64 *requests);
@@ -51,6 +61,7 @@ cxsig_worker_slots(PG_FUNCTION_ARGS)
 		if (copy.state != CXSIG_SLOT_FREE)
 			slot_row(result, &copy);
 	}
+	missing_rows(result);
 	return (Datum) 0;
 }
 
@@ -70,6 +81,8 @@ launcher_row(ReturnSetInfo *result)
 	values[2] = CStringGetTextDatum(pid != 0 ? "running" : "not running");
 	nulls[0] = nulls[2] = false;
 	nulls[1] = pid == 0;
+	values[17] = CStringGetTextDatum(pid != 0 ? "ok" : "not running");
+	nulls[17] = false;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
@@ -101,8 +114,117 @@ slot_row(ReturnSetInfo *result, const CxsigSlot *slot)
 	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&figures->memory));
 	nulls[i] = slot->last_error[0] == '\0';
 	values[i++] = CStringGetTextDatum(slot->last_error);
+	values[i++] = CStringGetTextDatum(slot_health(slot));
+	values[i++] = Int32GetDatum((int32) pg_atomic_read_u32(&figures->behind));
+	values[i++] = Int32GetDatum((int32) pg_atomic_read_u32(&figures->stalled_lanes));
 	Assert(i == SLOT_COLUMNS);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* A slot in words: "ok", or what is wrong with it. */
+static char *
+slot_health(const CxsigSlot *slot)
+{
+	TimestampTz last_turn =
+		(TimestampTz) pg_atomic_read_u64(&((CxsigSlot *) slot)->figures.last_turn);
+	StringInfoData health;
+
+	initStringInfo(&health);
+	last_turn = Max(last_turn, slot->started_at);
+	if (slot->state == CXSIG_SLOT_EXITED)
+		appendStringInfo(&health, "not running since %s", timestamptz_to_str(slot->exited_at));
+	else if (slot->state != CXSIG_SLOT_RUNNING)
+		appendStringInfo(&health, "starting since %s", timestamptz_to_str(slot->started_at));
+	else if (TimestampDifferenceExceeds(last_turn, GetCurrentTimestamp(),
+										cxsig_watchdog_timeout * 1000))
+		appendStringInfo(&health, "hanging since %s", timestamptz_to_str(last_turn));
+	else if (slot->unfit_version[0] != '\0')
+		appendStringInfo(&health, "waiting: the extension has version %s, the library %s: %s",
+						 slot->unfit_version, CXSIG_VERSION,
+						 cxsig_version_hint(slot->unfit_version));
+	else if (slot->locked_out_since != 0)
+		appendStringInfo(&health, "waiting since %s: a session alters or drops the extension",
+						 timestamptz_to_str(slot->locked_out_since));
+	else
+		health_of_work(&health, slot);
+	return health.data;
+}
+
+static void
+health_of_work(StringInfo health, const CxsigSlot *slot)
+{
+	CxsigSlotFigures *figures = &((CxsigSlot *) slot)->figures;
+
+	health_count(health, "failing", pg_atomic_read_u32(&figures->failing), "destinations");
+	health_count(health, "behind", pg_atomic_read_u32(&figures->behind), "destinations");
+	health_count(health, "no progress", pg_atomic_read_u32(&figures->stalled_lanes), "lanes");
+	if (health->len == 0)
+		appendStringInfoString(health, "ok");
+}
+
+static void
+health_count(StringInfo health, const char *what, uint32 n, const char *of)
+{
+	if (n > 0)
+		appendStringInfo(health, "%s%s: %u %s", health->len > 0 ? ", " : "", what, n, of);
+}
+
+/* Dispatchers that should run and have no slot; this database's in any case: it has the extension. */
+static void
+missing_rows(ReturnSetInfo *result)
+{
+	bool here = has_slot(MyDatabaseId, 0);
+	int i;
+
+	for (i = 0; i < CXSIG_MAX_MISSING; i++)
+	{
+		CxsigMissing copy;
+
+		LWLockAcquire(cxsig_shared->lock, LW_SHARED);
+		copy = cxsig_shared->missing[i];
+		LWLockRelease(cxsig_shared->lock);
+		if (!OidIsValid(copy.database) || has_slot(copy.database, copy.ordinal))
+			continue;
+		here |= copy.database == MyDatabaseId;
+		missing_row(result, copy.database, copy.ordinal,
+					psprintf("not running since %s", timestamptz_to_str(copy.since)));
+	}
+	if (!here)
+		missing_row(result, MyDatabaseId, 0,
+					RecoveryInProgress()
+						? "not running: this is a standby"
+						: "not running: see \"cxsig.databases\" and the server log");
+}
+
+static void
+missing_row(ReturnSetInfo *result, Oid database, int ordinal, const char *health)
+{
+	Datum values[SLOT_COLUMNS] = {0};
+	bool nulls[SLOT_COLUMNS];
+
+	memset(nulls, true, sizeof(nulls));
+	values[0] = CStringGetTextDatum("dispatcher");
+	values[2] = CStringGetTextDatum("not running");
+	values[3] = ObjectIdGetDatum(database);
+	values[4] = Int32GetDatum(ordinal);
+	values[17] = CStringGetTextDatum(health);
+	nulls[0] = nulls[2] = nulls[3] = nulls[4] = nulls[17] = false;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+static bool
+has_slot(Oid database, int ordinal)
+{
+	bool has = false;
+	int i;
+
+	LWLockAcquire(cxsig_shared->lock, LW_SHARED);
+	for (i = 0; i < cxsig_shared->n_slots && !has; i++)
+		has = cxsig_shared->slots[i].state != CXSIG_SLOT_FREE &&
+			  cxsig_shared->slots[i].database == database &&
+			  cxsig_shared->slots[i].ordinal == ordinal;
+	LWLockRelease(cxsig_shared->lock);
+	return has;
 }
 
 static const char *
@@ -138,6 +260,7 @@ cxsig_wait_until_idle(PG_FUNCTION_ARGS)
 	bool done = false;
 
 	cxsig_shared_require("wait_until_idle()");
+	cxsig_version_check(ERROR);
 	requests = palloc0(cxsig_shared->n_slots * sizeof(uint64));
 	ConditionVariablePrepareToSleep(&cxsig_shared->sync_changed);
 	for (;;)

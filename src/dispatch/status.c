@@ -155,9 +155,9 @@ health_of_work(StringInfo health, const CxsigSlot *slot)
 {
 	CxsigSlotFigures *figures = &((CxsigSlot *) slot)->figures;
 
-	health_count(health, "failing", pg_atomic_read_u32(&figures->failing), "destinations");
-	health_count(health, "behind", pg_atomic_read_u32(&figures->behind), "destinations");
-	health_count(health, "no progress", pg_atomic_read_u32(&figures->stalled_lanes), "lanes");
+	health_count(health, "failing", pg_atomic_read_u32(&figures->failing), "destination");
+	health_count(health, "behind", pg_atomic_read_u32(&figures->behind), "destination");
+	health_count(health, "no progress", pg_atomic_read_u32(&figures->stalled_lanes), "lane");
 	if (health->len == 0)
 		appendStringInfoString(health, "ok");
 }
@@ -166,7 +166,8 @@ static void
 health_count(StringInfo health, const char *what, uint32 n, const char *of)
 {
 	if (n > 0)
-		appendStringInfo(health, "%s%s: %u %s", health->len > 0 ? ", " : "", what, n, of);
+		appendStringInfo(health, "%s%s: %u %s%s", health->len > 0 ? ", " : "", what, n, of,
+						 n == 1 ? "" : "s");
 }
 
 /* Dispatchers that should run and have no slot; this database's in any case: it has the extension. */

@@ -12,9 +12,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-# A worker ends within 2 s; what else a shutdown does is PostgreSQL's: a checkpoint, on a busy disk.
-my $bound      = 2.5;
-my $stop_bound = 15;
+# A worker ends within 2 s, as seen by a busy machine's psql; what else a shutdown does is
+# PostgreSQL's: a checkpoint, say.
+my $bound      = 3;
+my $stop_bound = 30;
 
 my $library = "$PostgreSQL::Test::Utils::tmp_check/hang_dns.so";
 system_or_bail( 'cc', '-shared', '-fPIC', '-o', $library,

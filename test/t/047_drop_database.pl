@@ -12,7 +12,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-my $bound = 10;
+# The receivers hang for ten minutes; copying and syncing files takes what it takes.
+my $bound = 30;
 my $sink  = CxsigTest::Sink->start;
 my $node  = cxsig_node('drop_database');
 
@@ -142,7 +143,7 @@ subtest 'two at once, while a third is made from a fourth' => sub {
 			"select string_agg(datname, ' ' order by datname) = 'c d postgres' from pg_database where not datistemplate"
 		),
 		'all are done' );
-	cmp_ok( Time::HiRes::time() - $started, '<', 2 * $bound, 'in time' );
+	cmp_ok( Time::HiRes::time() - $started, '<', $bound, 'in time' );
 	$_->quit for @sessions;
 	dispatcher_of($_) for qw(c d);
 	is( dispatcher_of('postgres'), $here, 'and this one went on' );

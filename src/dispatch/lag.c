@@ -327,7 +327,8 @@ say_stalled(const CxsigDestination *destination)
 	found.state->said_stalled = found.stalled > 0;
 	if (found.stalled > 0)
 		ereport(LOG,
-				(errmsg("cxsig destination \"%s\": no progress in %d lane%s", destination->name, found.stalled, found.stalled == 1 ? "" : "s"),
+				(errmsg("cxsig destination \"%s\": no progress in %d lane%s", destination->name,
+						found.stalled, found.stalled == 1 ? "" : "s"),
 				 errdetail("Lane " INT64_FORMAT " has stood for %ld s.", (int64) found.stalled_lane,
 						   TimestampDifferenceMilliseconds(found.stalled_since, found.now) / 1000),
 				 errhint("See cxsig.blocked_lanes.")));

@@ -138,7 +138,6 @@ watchdog_note_missing(WatchdogLook *look)
 	if (entry == NULL)
 		return;
 	entry->expected = true;
-	look->since = entry->since;
 	if (look->state == WATCHDOG_WELL || look->state == WATCHDOG_HANGS)
 	{
 		look->say_well = look->was_missing = entry->said && look->state == WATCHDOG_WELL;
@@ -146,7 +145,10 @@ watchdog_note_missing(WatchdogLook *look)
 	}
 	else if (!entry->said &&
 			 TimestampDifferenceExceeds(entry->since, look->now, cxsig_watchdog_timeout * 1000))
+	{
+		look->since = entry->since;
 		look->say = entry->said = true;
+	}
 }
 
 /* Keep in the slot whether it was said to hang. Caller holds the lock. */

@@ -5,8 +5,8 @@ package CxsigPrefix;
 use strict;
 use warnings;
 
-use Cwd            ();
-use Exporter       'import';
+use Cwd ();
+use Exporter 'import';
 use File::Basename qw(basename dirname);
 use File::Path     qw(make_path);
 
@@ -23,8 +23,7 @@ sub private_prefix
 	_fill( $dir{pkglibdir}, "$root$dir{pkglibdir}", qr/^cxsig/ );
 	_fill( $dir{sharedir},  "$root$dir{sharedir}",  qr/^$/ );
 	unlink "$root$dir{sharedir}/extension";
-	_fill(
-		"$dir{sharedir}/extension", "$root$dir{sharedir}/extension",
+	_fill( "$dir{sharedir}/extension", "$root$dir{sharedir}/extension",
 		qr/^cxsig/ );
 	return {
 		install_path => dirname("$root$dir{bindir}"),

@@ -52,8 +52,7 @@ sub in_trouble
 
 	load_signals( $node, tickets => 8, prefix => $prefix );
 	ok( $sink->wait_ok( 'good', $n ), 'the good receiver has all' );
-	ok( in_flight( $sink, $_, 4 ),    "$_: requests are out" )
-	  for qw(hang drip);
+	ok( in_flight( $sink, $_, 4 ), "$_: requests are out" ) for qw(hang drip);
 	ok( wait_for(
 			$node,
 			"select in_flight >= 20 from cxsig.worker_status where process = 'dispatcher'"
@@ -104,7 +103,12 @@ subtest 'pg_terminate_backend while a session holds its tables' => sub {
 	$holder->query_safe(
 		'begin; lock table cxsig.delivery in access exclusive mode;');
 	ingest( $node, ticket => 'b-9' );
-	ok( $sink->wait_ok( 'good', 17 ), 'a receipt waits for the table' );
+	ok( $sink->wait_ok( 'good', 17 ), 'the good receiver has one more' );
+	ok( wait_for(
+			$node,
+			"select wait_event_type = 'Lock' from pg_stat_activity where pid = $pid"
+		),
+		'its receipt waits for the table' );
 	my $started = Time::HiRes::time();
 	$node->safe_psql( 'postgres', "select pg_terminate_backend($pid)" );
 	ok( wait_for(
@@ -137,8 +141,7 @@ for my $mode (qw(fast smart))
 		unlike(
 			slurp_file( $node->logfile ),
 			qr/was terminated by signal|PANIC/,
-			'in order'
-		);
+			'in order' );
 		{
 			local $ENV{LD_PRELOAD} = $library;
 			$node->start;
@@ -148,8 +151,7 @@ for my $mode (qw(fast smart))
 				"select count(distinct event_id) from cxsig.deliveries where destination = 'good' and outcome = 'delivered'"
 			),
 			$n + 8,
-			'what was answered has its receipt'
-		);
+			'what was answered has its receipt' );
 		is( $sink->stats('good')->{repeats},
 			$repeats, 'and is not sent again' );
 	};
@@ -157,10 +159,10 @@ for my $mode (qw(fast smart))
 
 subtest 'nothing is lost' => sub {
 	$sink->behave( $_, { status => 200 } ) for qw(hang drip);
-	$node->safe_psql(
-		'postgres',
-		"select cxsig.alter_destination('lookup', '"
-		  . to_json( { url => $sink->url('lookup') } ) . "')" );
+	$node->safe_psql( 'postgres',
+			"select cxsig.alter_destination('lookup', '"
+		  . to_json( { url => $sink->url('lookup') } )
+		  . "')" );
 	my $pid = dispatcher_pid($node);
 	$node->safe_psql( 'postgres', "select pg_terminate_backend($pid)" );
 	wait_for( $node,

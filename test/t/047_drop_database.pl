@@ -58,8 +58,7 @@ sub app
 	my $patient = literal(
 		to_json(
 			{   total_timeout_ms      => 600_000,
-				first_byte_timeout_ms => 600_000
-			} ) );
+				first_byte_timeout_ms => 600_000 } ) );
 	for my $receiver ( sort keys %receivers )
 	{
 		my $config = literal( to_json( { url => $receivers{$receiver} } ) );
@@ -107,8 +106,7 @@ subtest 'a command that fails: delivery goes on' => sub {
 	like(
 		error_of( $node, 'drop database app' ),
 		qr/being accessed by other users/,
-		'DROP DATABASE is refused: somebody is there'
-	);
+		'DROP DATABASE is refused: somebody is there' );
 	$pid = dispatcher_of( 'app', $pid );
 	load_signals( $node, tickets => 1, database => 'app', prefix => 'back' );
 	ok( $sink->wait_ok( 'good_app', 10 ), 'and delivers' );
@@ -117,8 +115,7 @@ subtest 'a command that fails: delivery goes on' => sub {
 	like(
 		error_of( $node, 'set role stranger; drop database app' ),
 		qr/must be owner/,
-		'DROP DATABASE is refused: not the owner'
-	);
+		'DROP DATABASE is refused: not the owner' );
 	is( dispatcher_of('app'), $pid, 'and did not disturb the dispatcher' );
 	soon( 'drop database app with (force)', 'DROP DATABASE WITH (FORCE)' );
 	is( $node->safe_psql(
@@ -134,8 +131,10 @@ subtest 'two at once, while a third is made from a fourth' => sub {
 	app($_) for qw(a b c);
 	my @sessions = map { session($node) } 1 .. 3;
 	my $started  = Time::HiRes::time();
-	$sessions[0]->query_until( qr/begun/, "\\echo begun\ndrop database a;\n" );
-	$sessions[1]->query_until( qr/begun/, "\\echo begun\ndrop database b;\n" );
+	$sessions[0]
+	  ->query_until( qr/begun/, "\\echo begun\ndrop database a;\n" );
+	$sessions[1]
+	  ->query_until( qr/begun/, "\\echo begun\ndrop database b;\n" );
 	$sessions[2]->query_until( qr/begun/,
 		"\\echo begun\ncreate database d template c;\n" );
 	ok( wait_for(

@@ -30,10 +30,12 @@ script( '0.1.0', '0.1.1',
 	"comment on table cxsig.retry is 'what waits for another attempt';\n" );
 script( '0.1.1', '0.1.0', "select 1;\n" );
 # Changes of tables, one after the other, each way round: what a task holds and wants meets them.
-script( '0.1.1', '0.1.2',
+script(
+	'0.1.1', '0.1.2',
 	join "select pg_catalog.pg_sleep(0.05);\n",
 	map { "lock table $_ in access exclusive mode;\n" } @tables );
-script( '0.1.2', '0.1.1',
+script(
+	'0.1.2', '0.1.1',
 	join "select pg_catalog.pg_sleep(0.05);\n",
 	map { "lock table $_ in access exclusive mode;\n" } reverse @tables );
 script( '0.1.1', '0.2.0',
@@ -68,7 +70,9 @@ my $health =
   "select health from cxsig.worker_status where process = 'dispatcher'";
 my $waits = qr/cxsig dispatcher waits: the extension has version 0\.2\.0/;
 
-destination( $node, 'hook', $sink->url( 'hook', fail_rate => 0.1 ),
+destination(
+	$node, 'hook',
+	$sink->url( 'hook', fail_rate => 0.1 ),
 	options => { retry_initial_ms => 10, retry_max_ms => 50 } );
 my $pid = dispatcher_pid($node);
 
@@ -115,8 +119,7 @@ subtest 'an update that does not fit: the worker waits, and says so' => sub {
 	like(
 		error_of( $node, 'select cxsig.wait_until_idle()' ),
 		qr/extension cxsig has version 0\.2\.0, the library 0\.1\.0.*Restart the server/s,
-		'wait_until_idle() says what to do'
-	);
+		'wait_until_idle() says what to do' );
 	my ( $status, undef, $warning ) =
 	  $node->psql( 'postgres', "select cxsig.pause_destination('hook')" );
 	is( $status, 0, 'other functions work' );
@@ -141,19 +144,17 @@ subtest 'the version fits again: delivery goes on' => sub {
 	ok( idle( $node, 120 ), 'all is delivered' );
 	all_arrived( $node, $sink, 'hook', 'all' );
 	faithful( $sink, 'hook', 'all' );
-	is( dispatcher_pid($node), $pid, 'by the same dispatcher' );
-	is( lines(qr/cxsig dispatcher goes on/), 1, 'one line in the log' );
+	is( dispatcher_pid($node),               $pid, 'by the same dispatcher' );
+	is( lines(qr/cxsig dispatcher goes on/), 1,    'one line in the log' );
 	is( lines($waits),                       1, 'and none before it again' );
 	is( $node->safe_psql( 'postgres', $health ), 'ok', 'it is well' );
 };
 
 subtest 'a session that keeps the extension to itself' => sub {
 	my $session = session($node);
-	$session->query_safe(
-		"begin; alter extension cxsig update to '0.1.0';");
+	$session->query_safe("begin; alter extension cxsig update to '0.1.0';");
 	ok( wait_for(
-			$node, "select ($health) ~ '^waiting since .*alters or drops'"
-		),
+			$node, "select ($health) ~ '^waiting since .*alters or drops'" ),
 		'worker_status says so' );
 	$session->query_safe('rollback;');
 	$session->quit;

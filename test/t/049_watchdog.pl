@@ -79,9 +79,9 @@ subtest 'a dispatcher that hangs' => sub {
 	kill 'CONT', $pid;
 	ok( says($over),    'the log says when it goes on' );
 	ok( health('^ok$'), 'and worker_status' );
-	is( lines($hangs),                  1,    'one line when it hangs' );
-	is( lines($over),                   1,    'one line when it does not' );
-	is( dispatcher_pid($node),          $pid, 'it was left alone' );
+	is( lines($hangs),                 1,    'one line when it hangs' );
+	is( lines($over),                  1,    'one line when it does not' );
+	is( dispatcher_pid($node),         $pid, 'it was left alone' );
 	is( lines(qr/has (?:had no|its)/), 0,    'and not taken for missing' );
 };
 
@@ -97,17 +97,15 @@ subtest 'no room for a dispatcher' => sub {
 			"select exists (select $dispatcher = 'second' and state = 'running')"
 		);
 	}
-	ok( says($missing), 'the log says so' );
+	ok( says($missing),                           'the log says so' );
 	ok( health( '^not running since ', 'third' ), 'worker_status says so' );
 	is( $node->safe_psql(
-			'third', "select state, pid is null $dispatcher = 'third'"
-		),
+			'third', "select state, pid is null $dispatcher = 'third'" ),
 		'not running|t',
-		'there as well'
-	);
+		'there as well' );
 	ok( looks_again(), 'time goes by' );
 	state('drop database second');
-	ok( says($over), 'the log says when there is' );
+	ok( says($over),               'the log says when there is' );
 	ok( health( '^ok$', 'third' ), 'and worker_status' );
 	is( lines($missing), 1, 'one line when it is missing' );
 	is( lines($over),    1, 'one line when it is not' );
@@ -118,9 +116,11 @@ subtest 'a dispatcher that cannot start' => sub {
 	my $missing = qr/WARNING: .*database "postgres" has had no cxsig disp/;
 	my $over    = qr/LOG: .*database "postgres" has its cxsig dispatcher 0/;
 	my $pid     = dispatcher_pid($node);
-	$node->append_conf( 'postgresql.conf', "cxsig.max_connections = 10000\n" );
+	$node->append_conf( 'postgresql.conf',
+		"cxsig.max_connections = 10000\n" );
 	$node->reload;
-	wait_for( $node, "select current_setting('cxsig.max_connections') = '10000'" );
+	wait_for( $node,
+		"select current_setting('cxsig.max_connections') = '10000'" );
 	state("select pg_terminate_backend($pid)");
 	ok( says($missing),                'the log says so' );
 	ok( health('^not running since '), 'worker_status says so' );
@@ -128,7 +128,7 @@ subtest 'a dispatcher that cannot start' => sub {
 	$node->append_conf( 'postgresql.conf', "cxsig.max_connections = 256\n" );
 	$node->reload;
 	ok( says( $over, 180 ), 'the log says when it runs' );
-	ok( health('^ok$'), 'and worker_status' );
+	ok( health('^ok$'),     'and worker_status' );
 	is( lines($missing), 1, 'one line when it is missing' );
 	is( lines($over),    1, 'one line when it is not' );
 };
@@ -143,8 +143,7 @@ subtest 'a database that is not named has no dispatcher' => sub {
 			'quiet',
 			"select health ~ '^not running: see \"cxsig.databases\"' $dispatcher = 'quiet'"
 		),
-		'worker_status says so there'
-	);
+		'worker_status says so there' );
 	state('drop database quiet');
 };
 
@@ -156,19 +155,20 @@ subtest 'a destination that is behind' => sub {
 		$sink->url( 'slow', delay_ms => 1000 ),
 		options => { concurrency => 1, sla_target_ms => 500 } );
 	destination(
-		$node, 'paused', $sink->url('paused'),
+		$node, 'paused',
+		$sink->url('paused'),
 		options => { sla_target_ms => 500 } );
 	state("select cxsig.pause_destination('paused')");
 	load_signals( $node, tickets => 300, prefix => 'slow' );
-	ok( says($behind), 'the log says so' );
+	ok( says($behind),                     'the log says so' );
 	ok( health('^behind: 1 destination$'), 'worker_status says so' );
 	is( state("select behind $dispatcher = 'postgres'"), 1, 'and counts it' );
 	ok( looks_again(), 'time goes by' );
 	$sink->behave( 'slow', { delay_ms => 0 } );
 	ok( says($over),    'the log says when it has caught up' );
 	ok( health('^ok$'), 'and worker_status' );
-	is( lines($behind), 1, 'one line when it is behind' );
-	is( lines($over),   1, 'one line when it is not' );
+	is( lines($behind),                1, 'one line when it is behind' );
+	is( lines($over),                  1, 'one line when it is not' );
 	is( lines(qr/"paused" is behind/), 0, 'one that is paused says nothing' );
 	state("select cxsig.drop_destination('$_')") for qw(slow paused);
 };
@@ -200,7 +200,7 @@ subtest 'a lane that is held makes no progress' => sub {
 		$sink->url( 'held', poison_key => 'held-1' ),
 		options => { poison_policy => 'hold' } );
 	load_signals( $node, tickets => 3, prefix => 'held' );
-	ok( says($stands), 'the log says so' );
+	ok( says($stands),                  'the log says so' );
 	ok( health('no progress: 1 lane$'), 'worker_status says so' );
 	is( state("select stalled_lanes $dispatcher = 'postgres'"),
 		1, 'and counts it' );

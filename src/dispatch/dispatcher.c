@@ -421,8 +421,9 @@ turn_look_again(Turn *turn)
 		turn->wait_until = Min(turn->wait_until, cxsig_breaker_next(destination, turn->now));
 		if (cxsig_breaker_allows(destination, turn->now) > 0)
 			turn->wait_until = Min(turn->wait_until, cxsig_lanes_next_due(destination->lanes));
-		turn->wait_until =
-			Min(turn->wait_until, cxsig_sender_due(destination, cxsig_registry_count(), turn->now));
+		if (cxsig_guarded_usable())
+			turn->wait_until = Min(
+				turn->wait_until, cxsig_sender_due(destination, cxsig_registry_count(), turn->now));
 	}
 }
 
@@ -463,10 +464,10 @@ dispatcher_shutdown(void)
 		(void) cxsig_sender_drive();
 	}
 	SetConfigOption("lock_timeout", "250ms", PGC_USERSET, PGC_S_OVERRIDE);
-	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_WRITE_MS);
+	end = TimestampTzPlusMilliseconds(cxsig_clock_now(), SHUTDOWN_WRITE_MS);
 	while (!(cxsig_receipt_flush(NIL, &gone) &&
 			 cxsig_receipt_flush(cxsig_registry_checkpoints(), &gone)) &&
-		   !gone && GetCurrentTimestamp() < end)
+		   !gone && cxsig_clock_now() < end)
 		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50, dispatcher_wait_event());
 	ereport(LOG, (errmsg("cxsig dispatcher stopped")));
 }

@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -72,7 +73,7 @@ typedef struct LagFound
 {
 	TimestampTz now;
 	LagState *state;
-	TimestampTz oldest; /* recorded_at; DT_NOEND: no live event waits */
+	TimestampTz oldest; /* recorded_at, time of day; DT_NOEND: no live event waits */
 	int stalled;
 	uint64 stalled_lane;
 	TimestampTz stalled_since; /* of the lane that has stood longest */
@@ -91,6 +92,7 @@ static void look_at_memory(CxsigLane *lane, const CxsigItem *head);
 static void count_stalled(const CxsigLane *lane, TimestampTz since);
 static void forget_gone_heads(LagState *state);
 static bool is_behind(CxsigDestination *destination, bool *gone);
+static long oldest_age_ms(void);
 static bool read_target(LagState *state, bool *gone);
 static void target_task(void *arg);
 static void say_behind(const CxsigDestination *destination, bool behind);
@@ -117,20 +119,21 @@ state_get(int id)
 }
 
 void
-cxsig_lag_waits(int destination_id, uint64 lane, int64 position, const CxsigEvent *event)
+cxsig_lag_waits(int destination_id, uint64 lane, int64 position, const CxsigEvent *event,
+				bool backfill)
 {
 	LagState *state = state_get(destination_id);
 	LagHead *head;
 	bool known;
 
-	if (event->backfill)
+	if (backfill)
 	{
 		(void) headhash_delete(state->heads, lane);
 		return;
 	}
 	head = headhash_insert(state->heads, lane, &known);
 	if (!known || head->position != position)
-		head->since = GetCurrentTimestamp();
+		head->since = cxsig_clock_now();
 	head->position = position;
 	head->recorded_at = event->recorded_at;
 	head->look = look_number;
@@ -157,7 +160,7 @@ cxsig_lag_look(TimestampTz now, TimestampTz *wait_until, bool *gone)
 			if (destination->draining)
 				continue;
 			behind += look_at(destination, now, gone);
-			failing += destination->breaker.open;
+			failing += destination->breaker.state != CXSIG_BREAKER_CLOSED;
 			stalled += found.stalled;
 		}
 		pg_atomic_write_u32(&figures->failing, failing);
@@ -185,7 +188,7 @@ look_at(CxsigDestination *destination, TimestampTz now, bool *gone)
 	cxsig_lanes_each(destination->lanes, look_at_lane);
 	forget_gone_heads(state);
 	behind = is_behind(destination, gone);
-	if (destination->breaker.open)
+	if (destination->breaker.state != CXSIG_BREAKER_CLOSED)
 	{
 		state->failed_at = now;
 		found.stalled = 0;
@@ -230,14 +233,14 @@ look_at_memory(CxsigLane *lane, const CxsigItem *head)
 	{
 		const CxsigItem *item = dlist_container(CxsigItem, node, iter.cur);
 
-		if (item->ref->event->backfill)
+		if (item->backfill)
 			continue;
 		found.oldest = Min(found.oldest, item->ref->event->recorded_at);
 		break;
 	}
 	/* One that was tried before is known by its note, and counted there. */
-	if (lane->state == CXSIG_LANE_SENDING && head->attempt == 1 && !head->ref->event->backfill)
-		count_stalled(lane, head->sent_at);
+	if (lane->state == CXSIG_LANE_SENDING && head->attempt == 1 && !head->backfill)
+		count_stalled(lane, cxsig_clock_from_wall(head->sent_at));
 }
 
 static void
@@ -271,15 +274,21 @@ static bool
 is_behind(CxsigDestination *destination, bool *gone)
 {
 	LagState *state = found.state;
-	int64 age = 0;
+	int64 age = oldest_age_ms();
 
-	if (found.oldest != DT_NOEND)
-		age = TimestampDifferenceMilliseconds(found.oldest, found.now);
 	if (state->said_behind)
 		return age > Max(state->target_ms, FRESH_MS);
 	if (age <= cxsig_behind_after * INT64CONST(1000) || !read_target(state, gone))
 		return false;
 	return age > state->target_ms + cxsig_behind_after * INT64CONST(1000);
+}
+
+static long
+oldest_age_ms(void)
+{
+	if (found.oldest == DT_NOEND)
+		return 0;
+	return TimestampDifferenceMilliseconds(found.oldest, GetCurrentTimestamp());
 }
 
 static bool
@@ -313,8 +322,7 @@ say_behind(const CxsigDestination *destination, bool behind)
 	if (behind)
 		ereport(LOG,
 				(errmsg("cxsig destination \"%s\" is behind: its oldest event has waited %ld s",
-						destination->name,
-						TimestampDifferenceMilliseconds(found.oldest, found.now) / 1000),
+						destination->name, oldest_age_ms() / 1000),
 				 errdetail("Its SLA target is %d ms.", found.state->target_ms),
 				 errhint("See cxsig.destination_status and cxsig.consumer_lag.")));
 	else

@@ -10,7 +10,7 @@
 
 /* The event at the head of a lane goes to cxsig.retry, or is found waiting there. */
 extern void cxsig_lag_waits(int destination_id, uint64 lane, int64 position,
-							const CxsigEvent *event);
+							const CxsigEvent *event, bool backfill);
 
 /* Look at all destinations now and then; *wait_until is lowered to when the next look is due. */
 extern void cxsig_lag_look(TimestampTz now, TimestampTz *wait_until, bool *gone);

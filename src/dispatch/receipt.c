@@ -103,7 +103,8 @@ cxsig_receipt_retry(CxsigItem *item, const CxsigResult *result, TimestampTz due,
 {
 	CxsigReceipt *receipt = receipt_add(item, CXSIG_RECEIPT_RETRY);
 
-	cxsig_lag_waits(item->destination->id, item->lane->key, item->position, item->ref->event);
+	cxsig_lag_waits(item->destination->id, item->lane->key, item->position, item->ref->event,
+					item->backfill);
 	receipt_take_result(receipt, result);
 	receipt->lane = item->lane->key;
 	receipt->due = cxsig_clock_to_wall(due);

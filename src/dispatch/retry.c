@@ -189,7 +189,8 @@ retry_restore_lane(RetryLoad *load, CxsigLane *lane)
 			continue;
 		if (n == 0 && row->held)
 		{
-			cxsig_lag_waits(load->destination->id, lane->key, row->position, row->ref->event);
+			cxsig_lag_waits(load->destination->id, lane->key, row->row.position,
+							row->row.ref->event, row->backfill);
 			cxsig_lane_loading_to_waiting(lane, DT_NOEND, true);
 			return;
 		}

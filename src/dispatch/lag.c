@@ -79,7 +79,7 @@ typedef struct LagFound
 	TimestampTz stalled_since; /* of the lane that has stood longest */
 } LagFound;
 
-/* All states, and what the look under way is after: cxsig_lanes_each passes nothing on. */
+/* All states, and what the look under way is after. */
 static List *states = NIL;
 static LagFound found;
 static uint32 look_number = 0;
@@ -87,7 +87,7 @@ static TimestampTz next_look = 0;
 
 static LagState *state_get(int id);
 static bool look_at(CxsigDestination *destination, TimestampTz now, bool *gone);
-static void look_at_lane(CxsigLane *lane);
+static void look_at_lane(CxsigLane *lane, void *arg);
 static void look_at_memory(CxsigLane *lane, const CxsigItem *head);
 static void count_stalled(const CxsigLane *lane, TimestampTz since);
 static void forget_gone_heads(LagState *state);
@@ -185,7 +185,7 @@ look_at(CxsigDestination *destination, TimestampTz now, bool *gone)
 	found.now = now;
 	found.state = state;
 	found.oldest = DT_NOEND;
-	cxsig_lanes_each(destination->lanes, look_at_lane);
+	cxsig_lanes_each(destination->lanes, look_at_lane, NULL);
 	forget_gone_heads(state);
 	behind = is_behind(destination, gone);
 	if (destination->breaker.state != CXSIG_BREAKER_CLOSED)
@@ -202,7 +202,7 @@ look_at(CxsigDestination *destination, TimestampTz now, bool *gone)
 }
 
 static void
-look_at_lane(CxsigLane *lane)
+look_at_lane(CxsigLane *lane, void *arg)
 {
 	CxsigItem *first = cxsig_lane_head(lane);
 	LagHead *head = NULL;

@@ -149,6 +149,8 @@ begin
         dropped := dropped + cxsig._drop_outbox();
         delete from cxsig.retry r
             where not exists (select from cxsig.destination d where d.destination_id = r.destination_id);
+        -- Autovacuum keeps it far below this, if it can.
+        perform cxsig._compact_retry(dead => 4000, alive => 20000);
     end if;
     -- Autovacuum leaves small tables alone; without statistics the views are planned for hundreds.
     if (select c.reltuples < 0 from pg_class c where c.oid = 'cxsig.destination'::regclass) then

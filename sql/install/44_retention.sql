@@ -311,3 +311,34 @@ begin
 end
 $$;
 comment on function cxsig._drop_checkpoints() is 'internal: drops old checkpoints, keeping each destination''s newest';
+
+create function cxsig._exclude_tasks() returns void
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'cxsig_exclude_tasks';
+comment on function cxsig._exclude_tasks() is
+    'internal: until the end of the transaction no dispatcher but this one reads or writes, nor has a snapshot from before';
+
+create function cxsig._compact_retry(dead bigint, alive bigint) returns boolean
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    kept cxsig.retry[];
+begin
+    if pg_stat_get_dead_tuples('cxsig.retry'::regclass) < dead
+       or pg_stat_get_live_tuples('cxsig.retry'::regclass) > alive then
+        return false;
+    end if;
+    perform cxsig._exclude_tasks();
+    lock table cxsig.retry in access exclusive mode;
+    kept := array(select r from cxsig.retry r);
+    truncate cxsig.retry;
+    insert into cxsig.retry select * from unnest(kept);
+    return true;
+exception
+    when lock_not_available then
+        return false;
+end
+$$;
+comment on function cxsig._compact_retry(bigint, bigint) is
+    'internal: writes the few rows of retry anew where vacuum cannot clear what it leaves behind, as while some session holds the xmin horizon back';

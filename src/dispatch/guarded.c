@@ -15,6 +15,7 @@
 #include "dispatch/guarded.h"
 #include "dispatch/slot.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/lock.h"
@@ -23,6 +24,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(cxsig_exclude_tasks);
 
 /* A session that holds the extension for longer than this is worth a line in the log. */
 #define LOCKED_OUT_MS 10000
@@ -256,4 +259,17 @@ streak_ended(const char *activity)
 					(errmsg("%s: works again after %d failures", activity, streaks[i].failures)));
 		memset(&streaks[i], 0, sizeof(GuardedStreak));
 	}
+}
+
+/*
+ * SQL: until the end of the transaction no task of another process is under way, nor does one have a
+ * snapshot from before: a task locks the extension first and takes its snapshot then. For what is
+ * not MVCC, such as TRUNCATE.
+ */
+Datum
+cxsig_exclude_tasks(PG_FUNCTION_ARGS)
+{
+	LockDatabaseObject(ExtensionRelationId, get_extension_oid("cxsig", false), 0,
+					   AccessExclusiveLock);
+	PG_RETURN_VOID();
 }

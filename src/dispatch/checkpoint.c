@@ -36,11 +36,11 @@
 	"select position from cxsig." table " where destination_id operator(pg_catalog.=) $1" \
 	" and position operator(pg_catalog.>=) least($2, $3)"                                 \
 	" and position operator(pg_catalog.>=) case when backfill then $3 else $2 end"
-#define SQL_SEEN_IN_DOUBT(table)                                                               \
-	"select t.position from cxsig._log o join cxsig." table " t"                               \
-	" on t.destination_id operator(pg_catalog.=) $1"                                           \
-	" and t.position operator(pg_catalog.=) o.position"                                        \
-	" where o.txid operator(pg_catalog.=) any ($4)"                                            \
+#define SQL_SEEN_IN_DOUBT(table)                                 \
+	"select t.position from cxsig._log o join cxsig." table " t" \
+	" on t.destination_id operator(pg_catalog.=) $1"             \
+	" and t.position operator(pg_catalog.=) o.position"          \
+	" where o.txid operator(pg_catalog.=) any ($4)"              \
 	" and o.position operator(pg_catalog.<) greatest($2, $3)"
 #define SQL_SEEN                                                      \
 	SQL_SEEN_ABOVE("delivery")                                        \

@@ -13,7 +13,8 @@ use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(as_before contents fill_states goes_on_exactly starts_paused);
+our @EXPORT =
+  qw(as_before contents fill_states goes_on_exactly starts_paused);
 
 # An attempt waits longer than any test.
 my $far = 600_000;
@@ -28,8 +29,9 @@ my %destinations = (
 	holding  => {
 		url     => { poison_key    => 'T-2' },
 		options => { poison_policy => 'hold' } },
-	latest => { options => { history => 'latest', paused => JSON::PP::true() } },
-	skipping => { url => { poison_key => 'T-3' }, options => {} },
+	latest =>
+	  { options => { history => 'latest', paused => JSON::PP::true() } },
+	skipping => { url     => { poison_key => 'T-3' }, options => {} },
 	waiting  => { options => {} } );
 my @names = sort keys %destinations;
 
@@ -43,8 +45,7 @@ sub fill_states
 	destination(
 		$node, $_,
 		$sink->url( $_, %{ $destinations{$_}{url} || {} } ),
-		options => $destinations{$_}{options} )
-	  for @names;
+		options => $destinations{$_}{options} ) for @names;
 	load_signals(
 		$node,
 		tickets   => 300,
@@ -82,23 +83,25 @@ sub fill_states
 	$ask->( 'select cxsig.ingest(s), cxsig.ingest(s) from (select '
 		  . literal( signal( ticket => 'twice', churn_risk => 'high' ) )
 		  . '::jsonb as s) one' );
-	$ask->(
-		"select cxsig.ingest_batch('[{\"ticket_id\": \"no evidence\"}]')");
+	$ask->("select cxsig.ingest_batch('[{\"ticket_id\": \"no evidence\"}]')");
 
-	ok( nothing_due( $node, 'postgres' ), 'states: what can be delivered is' );
+	ok( nothing_due( $node, 'postgres' ),
+		'states: what can be delivered is' );
 	ok( wait_for(
 			$node, "select min(in_doubt) >= 3 from cxsig.consumer_lag" ),
 		'states: the open transactions are in doubt' );
 	$ask->("select cxsig.pause_destination('$_')")
 	  for qw(doubting skipping waiting);
 	ok( wait_for(
-			$node, "select count(*) = 3 from cxsig.worker_status s, cxsig.destination d
+			$node,
+			"select count(*) = 3 from cxsig.worker_status s, cxsig.destination d
 			where d.state = 'paused' and s.destinations = 5" ),
 		'states: three are paused' );
 	$open->query_safe('commit');
 	$open->quit;
-	$ask->("select cxsig.redrive('skipping', array[min(dead_letter_id)])
-		from cxsig.dead_letters where destination = 'skipping'");
+	$ask->(
+		"select cxsig.redrive('skipping', array[min(dead_letter_id)])
+		from cxsig.dead_letters where destination = 'skipping'" );
 	load_signals(
 		$node,
 		tickets => 20,
@@ -227,16 +230,18 @@ sub goes_on_exactly
 		"update cxsig.retry set next_attempt_at = now() where not held and next_attempt_at is not null"
 	);
 	is( $ask->('select cxsig.resume_all()'), 8, "$what: all are resumed" );
-	my $new = $ask->(
-			'select event_id from cxsig.ingest('
-		  . literal( signal( ticket => "new in $what", churn_risk => 'high' ) )
+	my $new =
+	  $ask->( 'select event_id from cxsig.ingest('
+		  . literal(
+			signal( ticket => "new in $what", churn_risk => 'high' ) )
 		  . ')' );
 	ok( nothing_due( $node, $database ),
 		"$what: everything has its outcome" );
+
 	for my $name (@names)
 	{
-		my @sent = map { $_->{id} }
-		  $sink->log( $name, after => $before->{$name} );
+		my @sent =
+		  map { $_->{id} } $sink->log( $name, after => $before->{$name} );
 
 		is_deeply(
 			[ sort @sent ],
@@ -246,7 +251,8 @@ sub goes_on_exactly
 		is( $stats->{body_mismatch} + $stats->{identity_mismatch},
 			0, "$what: $name: repeats have the ids and the bytes of before" );
 	}
-	ok( $ask->( "select cxsig.release_lane('holding', lane)
+	ok( $ask->(
+			"select cxsig.release_lane('holding', lane)
 			from cxsig.blocked_lanes where destination = 'holding' and held"
 		) eq 't',
 		"$what: the held lane is still held, and released" );

@@ -12,7 +12,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $sink = CxsigTest::Sink->start;
-my $node = cxsig_node( 'restored', conf => "cxsig.outbox_partition_rows = 1000\n" );
+my $node =
+  cxsig_node( 'restored', conf => "cxsig.outbox_partition_rows = 1000\n" );
 my $there = cxsig_node(
 	'elsewhere',
 	extension => 0,
@@ -39,8 +40,12 @@ $node->command_ok(
 
 # Each way: where to, and how.
 my @ways = (
-	[   'text, same cluster', $node, 'plain',
-		sub { [ 'psql', '-qXv', 'ON_ERROR_STOP=1', '-f', "$dir/plain", $_[0] ] } ],
+	[   'text, same cluster',
+		$node, 'plain',
+		sub {
+			[ 'psql', '-qXv', 'ON_ERROR_STOP=1', '-f', "$dir/plain", $_[0] ]
+		}
+	],
 	[   'custom, same cluster',
 		$node, 'custom',
 		sub { [ 'pg_restore', '-1', '-d', $_[0], "$dir/custom" ] } ],
@@ -50,7 +55,9 @@ my @ways = (
 	[   'directory, another cluster, in parallel',
 		$there,
 		'directory',
-		sub { [ 'pg_restore', '-e', '-j', '2', '-d', $_[0], "$dir/directory" ] }
+		sub {
+			[ 'pg_restore', '-e', '-j', '2', '-d', $_[0], "$dir/directory" ]
+		}
 	] );
 
 for my $way (@ways)
@@ -65,8 +72,11 @@ for my $way (@ways)
 			"create database $database template template0" );
 		$to->command_ok( $command->( $to->connstr($database) ),
 			'restored without an error' );
-		is( contents( $to, $database, 'destination', 'checkpoint_default' ) =~ s/^checkpoint.*\n//mgr,
-			contents( $node, 'postgres', 'destination', 'checkpoint_default' ) =~ s/^checkpoint.*\n//mgr,
+		is( contents( $to, $database, 'destination', 'checkpoint_default' )
+			  =~ s/^checkpoint.*\n//mgr,
+			contents(
+				$node, 'postgres', 'destination', 'checkpoint_default'
+			) =~ s/^checkpoint.*\n//mgr,
 			'every table is as it was' );
 		starts_paused( $to, $sink, $database, $what, $offset );
 		goes_on_exactly( $to, $sink, $database, $what, $before );
@@ -81,7 +91,8 @@ subtest 'a copy in the same cluster' => sub {
 	my $before = as_before($sink);
 	my $offset = -s $node->logfile;
 
-	$node->safe_psql( 'template1', 'create database copied template postgres' );
+	$node->safe_psql( 'template1',
+		'create database copied template postgres' );
 	starts_paused( $node, $sink, 'copied', 'copy', $offset );
 	goes_on_exactly( $node, $sink, 'copied', 'copy', $before );
 	is( $node->safe_psql(

@@ -52,8 +52,7 @@ is( contents( $new, 'postgres', 'destination' ) =~ s/^checkpoint.*\n//mgr,
 	'every table is as it was' );
 cmp_ok(
 	$new->safe_psql(
-		'postgres', 'select pg_snapshot_xmax(pg_current_snapshot())'
-	),
+		'postgres', 'select pg_snapshot_xmax(pg_current_snapshot())' ),
 	'>=', $next,
 	'transaction ids go on, so that none means another one' );
 starts_paused( $new, $sink, 'postgres', 'upgraded', 0 );

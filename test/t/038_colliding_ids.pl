@@ -30,8 +30,7 @@ sub burn
 # The ids of the dump lie well ahead of what restoring it takes over there.
 destination( $node, 'hook', $sink->url('hook') );
 burn( $node, $there->safe_psql( 'postgres', $next ) + 3000 );
-$node->safe_psql(
-	'postgres', <<'SQL');
+$node->safe_psql( 'postgres', <<'SQL');
 do $$
 begin
 	for i in 1 .. 500 loop
@@ -51,8 +50,7 @@ my ( $first, $last ) = split /\|/,
 
 my $dump = $node->basedir . '/dump';
 $node->command_ok(
-	[ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ],
-	'dumped' );
+	[ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'dumped' );
 $node->stop;
 $there->command_ok(
 	[ 'pg_restore', '-1', '-d', $there->connstr('postgres'), $dump ],
@@ -105,7 +103,8 @@ $open->query_safe('begin; select pg_current_xact_id()');
 destination( $there, 'new', $sink->url('new') );
 ingest( $there, ticket => 'for both' );
 ok( $sink->wait_ok( 'new', 1 ), 'a new destination gets what is new' );
-ok( wait_for( $there,
+ok( wait_for(
+		$there,
 		"select in_doubt > 0 from cxsig.consumer_lag where destination = 'new'"
 	),
 	'while one is open' );
@@ -113,7 +112,7 @@ $open->query_safe('rollback');
 $open->quit;
 ingest( $there, ticket => 'for both' );
 ok( $sink->wait_ok( 'new', 2 ), 'and goes on' );
-ok( idle($there),             'to the end' );
+ok( idle($there),               'to the end' );
 is( $sink->stats('new')->{received}, 2, 'with nothing old' );
 is( $sink->stats('hook')->{repeats}, 0, 'nor is any sent again' );
 

@@ -26,7 +26,8 @@ sub value { return $node->safe_psql( 'postgres', $_[0] ); }
 # maintained($sql): whether that comes true of what maintain() leaves, which puts off what would wait.
 sub maintained
 {
-	return wait_for( $node, "select (cxsig.maintain()).made >= 0 and ($_[0])" );
+	return wait_for( $node,
+		"select (cxsig.maintain()).made >= 0 and ($_[0])" );
 }
 
 destination( $node, 'live', $sink->url('live') );
@@ -56,14 +57,16 @@ subtest 'remnant: what is old and not needed by all moves aside' => sub {
 # Its destination's place lists it as in doubt; another one, made since, is past its partition, which so
 # moves aside before the row was read.
 subtest 'remnant: a transaction in doubt is found there' => sub {
-	value( 'begin; select cxsig.ingest('
+	value(  'begin; select cxsig.ingest('
 		  . literal( signal( ticket => 'late' ) )
 		  . "); prepare transaction 'late'" );
 	my $position = value('select last_value from cxsig.outbox_position');
 	load_signals( $node, tickets => 100, revisions => 20 );
 	ok( $sink->wait_ok( 'live', 6000, 120 ), 'more is delivered' );
 	ok( wait_for(
-			$node, "select in_doubt = 1 from cxsig.consumer_lag where destination = 'live'" ),
+			$node,
+			"select in_doubt = 1 from cxsig.consumer_lag where destination = 'live'"
+		),
 		'it is in doubt' );
 	value('select cxsig.maintain()') for 1 .. 2;
 	cmp_ok( value($lowest), '<=', $position,
@@ -98,7 +101,7 @@ subtest 'remnant: it does not move what everybody needs' => sub {
 	is( value($remnants), 0, 'nothing has moved' );
 	value("select cxsig.resume_destination('live')");
 	ok( $sink->wait_ok( 'live', 8002, 120 ), 'one of them goes on' );
-	ok( maintained("($remnants) >= 1"), 'then it moves' );
+	ok( maintained("($remnants) >= 1"),      'then it moves' );
 	value("select cxsig.drop_destination('dead')");
 	ok( maintained("($remnants) = 0"),
 		'and goes with the destination that needed it' );

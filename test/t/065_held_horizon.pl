@@ -13,8 +13,7 @@ use Test::More;
 
 my $sink = CxsigTest::Sink->start;
 my $node = cxsig_node( 'horizon', conf => "cxsig.workers = 2\n" );
-my $dead =
-  "pg_stat_get_dead_tuples('cxsig.retry'::regclass)";
+my $dead = "pg_stat_get_dead_tuples('cxsig.retry'::regclass)";
 my $rows =
   "select md5(string_agg(r::text, ',' order by position)) from cxsig.retry r";
 
@@ -24,10 +23,12 @@ my $holder = session($node);
 $holder->query_safe(
 	'begin isolation level repeatable read; select count(*) from pg_class');
 destination(
-	$node, 'failing', $sink->url( 'failing', fail_key => 'T-1', status => 503 ),
+	$node, 'failing',
+	$sink->url( 'failing', fail_key => 'T-1', status => 503 ),
 	options => { retry_initial_ms => 600_000 } );
 destination(
-	$node, 'holding', $sink->url( 'holding', poison_key => 'T-2' ),
+	$node, 'holding',
+	$sink->url( 'holding', poison_key => 'T-2' ),
 	options => { poison_policy => 'hold' } );
 load_signals( $node, tickets => 20, revisions => 3 );
 ok( wait_for( $node, 'select count(*) = 6 from cxsig.retry' ),
@@ -46,7 +47,8 @@ SQL
 	ok( wait_for( $node, "select $dead >= 5000" ), 'there is much of it' );
 	value('vacuum cxsig.retry');
 	cmp_ok( value("select $dead"), '>=', 5000, 'that vacuum cannot clear' );
-	ok( wait_for( $node, "select (cxsig.maintain()).made >= 0 and $dead < 100" ),
+	ok( wait_for(
+			$node, "select (cxsig.maintain()).made >= 0 and $dead < 100" ),
 		'it goes' );
 	is( value($rows), $before, 'and what waits is as it was' );
 };
@@ -54,9 +56,11 @@ SQL
 subtest 'what waits goes on' => sub {
 	value('update cxsig.retry set next_attempt_at = now() where not held');
 	$sink->behave( $_, { status => 200 } ) for qw(failing holding);
-	is( value( "select count(*) from cxsig.blocked_lanes b,
+	is( value(
+			"select count(*) from cxsig.blocked_lanes b,
 			cxsig.release_lane('holding', b.lane) r where b.held and r" ),
-		1, 'the held lane is released' );
+		1,
+		'the held lane is released' );
 	$node->restart;
 	dispatcher_pid($node);
 	ok( idle( $node, 120 ), 'all has its outcome' );
@@ -72,14 +76,17 @@ subtest 'clearing beside deliveries loses none' => sub {
 
 	append_to_file( $script, "select cxsig._compact_retry(0, 1000000);\n" );
 	destination(
-		$node, $_,
+		$node,
+		$_,
 		$sink->url( $_, fail_rate => 0.3, seed => 7, status => 503 ),
-		options => { concurrency => 32, retry_initial_ms => 5, retry_max_ms => 20 } )
-	  for qw(one two);
+		options =>
+		  { concurrency => 32, retry_initial_ms => 5, retry_max_ms => 20 }
+	) for qw(one two);
 	load_signals( $node, tickets => 100, revisions => 10, prefix => 'L' );
 	$node->command_ok(
-		[   'pgbench', '-n', '-T', '5', '-f', $script,
-			'-h', $node->host, '-p', $node->port, 'postgres' ],
+		[   'pgbench', '-n',        '-T', '5',
+			'-f',      $script,     '-h', $node->host,
+			'-p',      $node->port, 'postgres' ],
 		'it is cleared all the time' );
 	ok( idle( $node, 180 ), 'all has its outcome' );
 	for my $path (qw(one two))

@@ -51,8 +51,13 @@ from cxsig.destination d
                                pg_catalog.min(w.recorded_at) filter (where w.wanted) as oldest
                         from (select o.position, o.recorded_at,
                                      coalesce(o.destination_id = d.destination_id, true) as wanted
-                              from cxsig.outbox o
-                              where (o.stream, o.position) >= ('live'::cxsig.stream, c.low) and o.stream < 'backfill'
+                              from ((select o.* from cxsig.outbox o
+                                     where (o.stream, o.position) >= ('live'::cxsig.stream, c.low) and o.stream < 'backfill'
+                                     order by o.stream, o.position limit 10000)
+                                    union all
+                                    (select o.* from cxsig.remnant o
+                                     where (o.stream, o.position) >= ('live'::cxsig.stream, c.low) and o.stream < 'backfill'
+                                     order by o.stream, o.position limit 10000)) o
                               order by o.stream, o.position
                               limit 10000) w) ahead
     cross join lateral (select pg_catalog.count(*) as rows,
@@ -61,8 +66,13 @@ from cxsig.destination d
                                pg_catalog.min(w.recorded_at) filter (where w.wanted) as oldest
                         from (select o.position, o.recorded_at,
                                      coalesce(o.destination_id = d.destination_id, true) as wanted
-                              from cxsig.outbox o
-                              where (o.stream, o.position) >= ('backfill'::cxsig.stream, c.backfill_low)
+                              from ((select o.* from cxsig.outbox o
+                                     where (o.stream, o.position) >= ('backfill'::cxsig.stream, c.backfill_low)
+                                     order by o.stream, o.position limit 10000)
+                                    union all
+                                    (select o.* from cxsig.remnant o
+                                     where (o.stream, o.position) >= ('backfill'::cxsig.stream, c.backfill_low)
+                                     order by o.stream, o.position limit 10000)) o
                               order by o.stream, o.position
                               limit 10000) w) behind
     cross join lateral (select pg_catalog.count(*) filter (where not r.backfill) as events,

@@ -49,6 +49,11 @@ subtest 'remnant: what is old and not needed by all moves aside' => sub {
 	cmp_ok( value($lowest), '>', 3000, 'the outbox has shrunk' );
 	is( value('select count(*) from cxsig._log'), 4000, 'nothing is lost' );
 	is( value(
+			"select waiting from cxsig.destination_status where name = 'dead'"
+		),
+		4000,
+		'and all of it is seen to wait' );
+	is( value(
 			"select count(*) from cxsig.remnant where position < ($lowest)"),
 		value('select count(*) from cxsig.remnant'),
 		'in order' );

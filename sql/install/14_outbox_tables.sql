@@ -53,3 +53,17 @@ comment on column cxsig._log.ticket_id is 'its ticket';
 comment on column cxsig._log.stream is 'live or backfill';
 comment on column cxsig._log.destination_id is 'null: every destination whose filter matches; set: for this one';
 comment on column cxsig._log.forced is 'sent even where a newer revision is known';
+
+create function cxsig._floor() returns bigint
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    -- A row that is there, of a transaction that has not ended: it was written elsewhere and restored,
+    -- and the number of its transaction is, or will be, one of ours. What ours write lies above it.
+    select coalesce(max(o.position), 0)
+    from pg_current_snapshot() s
+    join cxsig._log o on o.txid >= pg_snapshot_xmin(s) and not pg_visible_in_snapshot(o.txid, s)
+    where o.txid is distinct from pg_current_xact_id_if_assigned()
+$$;
+comment on function cxsig._floor() is
+    'internal: rows up to this position cannot be of a transaction of this cluster that is open now or begins later';

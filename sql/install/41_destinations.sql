@@ -175,20 +175,6 @@ as $$
 $$;
 comment on function cxsig._here() is 'internal: what tells this database from a restored or copied one';
 
-create function cxsig._floor() returns bigint
-    language sql stable
-    set search_path = pg_catalog, pg_temp
-as $$
-    -- A row that is there, of a transaction that has not ended: it was written elsewhere and restored,
-    -- and the number of its transaction is, or will be, one of ours. What ours write lies above it.
-    select coalesce(max(o.position), 0)
-    from pg_current_snapshot() s
-    join cxsig._log o on o.txid >= pg_snapshot_xmin(s) and not pg_visible_in_snapshot(o.txid, s)
-    where o.txid is distinct from pg_current_xact_id_if_assigned()
-$$;
-comment on function cxsig._floor() is
-    'internal: rows up to this position cannot be of a transaction of this cluster that is open now or begins later';
-
 create function cxsig.create_destination(name text, transport text, config jsonb, options jsonb default '{}')
     returns integer
     language plpgsql volatile security definer
@@ -330,20 +316,27 @@ begin
     if last.system_identifier = here.system_identifier and last.database_oid = here.database_oid then
         return;
     end if;
+    if last.destination_id is null then
+        raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = format('destination "%s" has no place in the log: it cannot be resumed',
+                             (select d.name from cxsig.destination d where d.destination_id = _adopt.destination_id)),
+            hint = 'Let the restore end first. If the dump had no rows of cxsig.checkpoint, drop the destination and make it anew.';
+    end if;
     -- Transactions of where it comes from have all ended: their rows are read again from the first
     -- on, and those that have a receipt are skipped.
     lock table cxsig.checkpoint_default in row exclusive mode;
-    insert into cxsig.checkpoint (destination_id, low, high, filtered, backfill_low, backfill_high, floor,
-                                  system_identifier, database_oid)
-        select _adopt.destination_id,
-               least(coalesce(last.low, 1), (select min(o.position) from cxsig._log o
-                                             where o.txid = any (last.doubt) and o.stream = 'live'
-                                               and o.position > last.floor)),
-               coalesce(last.high, 0), coalesce(last.filtered, 0),
-               least(coalesce(last.backfill_low, 1), (select min(o.position) from cxsig._log o
-                                                      where o.txid = any (last.backfill_doubt)
-                                                        and o.stream = 'backfill' and o.position > last.floor)),
-               coalesce(last.backfill_high, 0), greatest(coalesce(last.floor, 0), cxsig._floor()),
+    -- The newest row counts, whatever the clock over there said.
+    insert into cxsig.checkpoint (destination_id, written_at, low, high, filtered, backfill_low, backfill_high,
+                                  floor, system_identifier, database_oid)
+        select _adopt.destination_id, greatest(clock_timestamp(), last.written_at + interval '1 microsecond'),
+               least(last.low, (select min(o.position) from cxsig._log o
+                                where o.txid = any (last.doubt) and o.stream = 'live' and o.position > last.floor)),
+               last.high, last.filtered,
+               least(last.backfill_low, (select min(o.position) from cxsig._log o
+                                         where o.txid = any (last.backfill_doubt) and o.stream = 'backfill'
+                                           and o.position > last.floor)),
+               last.backfill_high, greatest(last.floor, cxsig._floor()),
                here.system_identifier, here.database_oid;
 end
 $$;

@@ -55,6 +55,19 @@ $node->stop;
 $there->command_ok(
 	[ 'pg_restore', '-1', '-d', $there->connstr('postgres'), $dump ],
 	'restored' );
+# A destination without its place, as while a restore goes on, is not begun from the beginning.
+my $error = error_of( $there,
+	'begin; delete from cxsig.checkpoint; select cxsig.resume_all()' );
+like(
+	$error,
+	qr/ERROR:  destination "hook" has no place.*HINT:  Let the restore end first/s,
+	'not to be resumed without its place' );
+
+# The clock over there may have been ahead.
+$there->safe_psql( 'postgres',
+	"update cxsig.checkpoint set written_at = written_at + interval '1 hour'"
+);
+
 my $early = session($there);
 $early->query_safe( 'begin; select cxsig.ingest('
 	  . literal( signal( ticket => 'early' ) )

@@ -207,7 +207,8 @@ cxsig_config_prepare(const CxsigConfig *config, char **reason)
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
-		*reason = pstrdup(error->message);
+		*reason = error->detail != NULL ? psprintf("%s: %s", error->message, error->detail)
+										: pstrdup(error->message);
 		FreeErrorData(error);
 		MemoryContextDelete(context);
 		destination = NULL;

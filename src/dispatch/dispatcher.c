@@ -231,21 +231,19 @@ turn_destinations(Turn *turn)
 static void
 turn_read(Turn *turn)
 {
-	bool more;
-
 	if (pg_atomic_exchange_u32(&cxsig_slot->wake, 0) != 0 || turn->now >= next_poll)
 		poll_wanted = true;
-	if (poll_wanted && turn->now >= not_before && cxsig_feed_has_room())
+	if (turn->now >= not_before && (cxsig_feed_is_hungry() || (poll_wanted && cxsig_feed_has_room())))
 	{
-		if (!cxsig_feed_poll(&more, &turn->gone))
+		if (!cxsig_feed_poll(&turn->gone))
 		{
 			turn_failed(turn);
 			return;
 		}
-		poll_wanted = more;
+		poll_wanted = false;
 		sync_read = sync_seen != 0;
 		next_poll = TimestampTzPlusMilliseconds(turn->now, cxsig_poll_interval);
-		if (more && cxsig_feed_has_room())
+		if (cxsig_feed_is_hungry())
 			turn->wait_until = turn->now;
 	}
 	turn->wait_until = Min(turn->wait_until, Max(next_poll, turn->now + 1000));
@@ -305,6 +303,7 @@ turn_send(Turn *turn)
 		}
 	} while (
 		cxsig_sender_drive() > 0 && cxsig_receipt_pending() < RECEIPTS_AT_ONCE &&
+		!cxsig_feed_is_hungry() &&
 		!(cxsig_feed_has_room() && (poll_wanted || pg_atomic_read_u32(&cxsig_slot->wake) != 0)));
 }
 
@@ -408,7 +407,7 @@ turn_look_again(Turn *turn)
 {
 	dlist_iter iter;
 
-	if (poll_wanted && cxsig_feed_has_room())
+	if (cxsig_feed_is_hungry() || (poll_wanted && cxsig_feed_has_room()))
 		turn->wait_until = turn->now;
 	dlist_foreach (iter, &cxsig_destinations)
 	{

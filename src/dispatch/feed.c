@@ -166,6 +166,21 @@ cxsig_feed_has_room(void)
 	return false;
 }
 
+bool
+cxsig_feed_is_hungry(void)
+{
+	dlist_iter iter;
+
+	dlist_foreach (iter, &feeds)
+	{
+		CxsigFeed *feed = dlist_container(CxsigFeed, node, iter.cur);
+
+		if ((feed->drain.n > 0 || !feed->at_end) && feed_room(feed) > 0)
+			return true;
+	}
+	return false;
+}
+
 /* A destination that falls behind leaves the feed it shares and reads on its own from here. */
 static void
 feed_part(CxsigFeed *feed)
@@ -215,13 +230,12 @@ feed_unite(CxsigFeed *feed)
 }
 
 bool
-cxsig_feed_poll(bool *more, bool *gone)
+cxsig_feed_poll(bool *gone)
 {
 	MemoryContext context;
 	CxsigGuarded result;
 	dlist_mutable_iter iter;
 
-	*more = false;
 	*gone = false;
 	if (dlist_is_empty(&feeds))
 		return true;
@@ -244,13 +258,6 @@ cxsig_feed_poll(bool *more, bool *gone)
 		return false;
 	dlist_foreach_modify (iter, &feeds)
 		feed_unite(dlist_container(CxsigFeed, node, iter.cur));
-	dlist_foreach_modify (iter, &feeds)
-	{
-		CxsigFeed *feed = dlist_container(CxsigFeed, node, iter.cur);
-
-		if (feed->drain.n > 0 || !feed->at_end)
-			*more = true;
-	}
 	return true;
 }
 
@@ -273,7 +280,8 @@ static void
 feed_read(CxsigFeed *feed)
 {
 	int room = feed_room(feed);
-	bool heads = feed_wants_heads(feed);
+	bool wants_heads = feed_wants_heads(feed);
+	bool heads = wants_heads && (feed->stream == CXSIG_BACKFILL || !feed->at_end);
 
 	if (room == 0 || !live_is_through(feed))
 		return;
@@ -297,10 +305,16 @@ feed_read(CxsigFeed *feed)
 	}
 	if (room > 0)
 		cxsig_feed_read_main(feed->stream, feed->high, heads, room, &feed->page);
+	/* A full page is the first of many: it was not at the end after all. */
+	if (wants_heads && !heads && feed->page.n == room)
+	{
+		cxsig_feed_page_release(&feed->page);
+		cxsig_feed_read_main(feed->stream, feed->high, true, room, &feed->page);
+	}
 }
 
 /*
- * Does one of the members send but the newest revision, and may it not be the one that is read? In a
+ * Does one of the members send but the newest revision? It may not be the one that is read: in a
  * backfill at any time; live while catching up, so that an outage costs tickets, not events.
  */
 static bool
@@ -308,8 +322,6 @@ feed_wants_heads(const CxsigFeed *feed)
 {
 	dlist_iter iter;
 
-	if (feed->stream == CXSIG_LIVE && feed->at_end)
-		return false;
 	dlist_foreach (iter, &((CxsigFeed *) feed)->members)
 		if (dlist_container(CxsigCursor, member, iter.cur)->destination->latest)
 			return true;

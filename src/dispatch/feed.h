@@ -21,12 +21,13 @@ extern void cxsig_feed_leave(CxsigCursor *cursor);
 
 /*
  * Read on, all feeds under one snapshot, and hand the events out. False where reading failed and was
- * logged, or the extension has gone (*gone). *more: there is more to read than was read.
+ * logged, or the extension has gone (*gone).
  */
-extern bool cxsig_feed_poll(bool *more, bool *gone);
+extern bool cxsig_feed_poll(bool *gone);
 
-/* Is there a feed whose destinations have room? */
+/* Is there a feed whose destinations have room? And one that, besides, has not come to its end yet? */
 extern bool cxsig_feed_has_room(void);
+extern bool cxsig_feed_is_hungry(void);
 
 /* Has the last poll read all that its snapshot could see, for this cursor? */
 extern bool cxsig_feed_at_end(const CxsigCursor *cursor);

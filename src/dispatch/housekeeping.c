@@ -13,6 +13,7 @@
 #include "dispatch/lag.h"
 #include "dispatch/registry.h"
 #include "dispatch/sender.h"
+#include "dispatch/share.h"
 #include "dispatch/slot.h"
 #include "executor/spi.h"
 #include "utils/memutils.h"
@@ -25,6 +26,7 @@
 static TimestampTz next_maintain = 0;
 static TimestampTz next_figures = 0;
 
+static bool is_first(void);
 static void maintain(void *arg);
 static void show_figures(TimestampTz now);
 
@@ -32,7 +34,7 @@ void
 cxsig_housekeeping(TimestampTz now, TimestampTz *wait_until, bool *gone)
 {
 	pg_atomic_fetch_add_u64(&cxsig_slot->figures.turns, 1);
-	if (cxsig_slot->ordinal == 0)
+	if (is_first())
 	{
 		if (now >= next_maintain && !*gone)
 		{
@@ -51,6 +53,16 @@ cxsig_housekeeping(TimestampTz now, TimestampTz *wait_until, bool *gone)
 	*wait_until = Min(*wait_until, TimestampTzPlusMilliseconds(now, cxsig_watchdog_timeout * 250));
 	if (!*gone)
 		cxsig_lag_look(now, wait_until, gone);
+}
+
+/* The first of the dispatchers that share this database's destinations. */
+static bool
+is_first(void)
+{
+	CxsigShare share;
+
+	cxsig_share_read(&share);
+	return share.n > 0 && share.ordinals[0] == cxsig_slot->ordinal;
 }
 
 void

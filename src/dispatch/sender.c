@@ -72,7 +72,9 @@ cxsig_sender_forget_connections(void)
 int
 cxsig_sender_allows(CxsigDestination *destination, int n_destinations, TimestampTz now)
 {
-	int share = Max(max_connections / Max(n_destinations, 1), 1) - destination->in_flight;
+	/* What nobody uses is anybody's; one that hangs stops where as much is left as it has. */
+	int own = Max(max_connections / (2 * Max(n_destinations, 1)), 1);
+	int share = Max(own, max_connections - cxsig_http_running(http)) - destination->in_flight;
 	int breaker = cxsig_breaker_allows(destination, now);
 
 	return Min(Min(breaker, share), cxsig_rate_allows(&destination->rate, now));

@@ -15,9 +15,9 @@ extern int cxsig_sender_fd(void);
 extern long cxsig_sender_timeout_ms(void);
 
 /*
- * How many more requests a destination may have in flight; and start them for ready lanes. Of the
- * process's connections it may use one part in n_destinations: those that hang leave the others
- * theirs.
+ * How many more requests a destination may have in flight; and start them for ready lanes. It may use
+ * as many of the process's connections as are free, and half of one part in n_destinations whatever
+ * the others do: those that hang leave the others theirs.
  */
 extern int cxsig_sender_allows(CxsigDestination *destination, int n_destinations, TimestampTz now);
 extern void cxsig_sender_start(CxsigDestination *destination, int n_destinations, TimestampTz now);

@@ -11,6 +11,7 @@
 #include "base/shared.h"
 #include "base/version.h"
 #include "commands/dbcommands.h"
+#include "common/hashfn.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -32,6 +33,7 @@ static void missing_row(ReturnSetInfo *result, Oid database, int ordinal, const 
 static bool has_slot(Oid database, int ordinal);
 static const char *slot_state_name(CxsigSlotState state);
 static void launcher_row(ReturnSetInfo *result);
+static uint64 barrier_fingerprint(void);
 static int barrier_ask(uint64 *requests);
 static bool barrier_reached(const uint64 *requests);
 
@@ -257,6 +259,7 @@ cxsig_wait_until_idle(PG_FUNCTION_ARGS)
 	TimestampTz end = DatumGetTimestampTz(DirectFunctionCall2(
 		timestamptz_pl_interval, TimestampTzGetDatum(now), IntervalPGetDatum(timeout)));
 	uint64 *requests;
+	uint64 asked_of = 0;
 	bool asked = false;
 	bool done = false;
 
@@ -266,8 +269,11 @@ cxsig_wait_until_idle(PG_FUNCTION_ARGS)
 	ConditionVariablePrepareToSleep(&cxsig_shared->sync_changed);
 	for (;;)
 	{
-		if (!asked)
+		if (!asked || asked_of != barrier_fingerprint())
+		{
+			asked_of = barrier_fingerprint();
 			asked = barrier_ask(requests) > 0;
+		}
 		done = asked && barrier_reached(requests);
 		now = GetCurrentTimestamp();
 		if (done || now >= end)
@@ -286,6 +292,29 @@ cxsig_wait_until_idle(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(done);
 }
 
+/*
+ * Which dispatchers of this database run, and who shares its destinations: when that changes,
+ * destinations move, and may have been between two of them when both answered.
+ */
+static uint64
+barrier_fingerprint(void)
+{
+	uint64 print = 0;
+	int i;
+
+	LWLockAcquire(cxsig_shared->lock, LW_SHARED);
+	for (i = 0; i < cxsig_shared->n_slots; i++)
+	{
+		const CxsigSlot *slot = &cxsig_shared->slots[i];
+
+		if (slot->database == MyDatabaseId && slot->state == CXSIG_SLOT_RUNNING)
+			print = hash_combine64(print, ((uint64) i << 33) + ((uint64) slot->generation << 1) +
+											  slot->shares);
+	}
+	LWLockRelease(cxsig_shared->lock);
+	return print;
+}
+
 /* Ask each dispatcher of this database for a barrier; how many there are. */
 static int
 barrier_ask(uint64 *requests)
@@ -293,6 +322,7 @@ barrier_ask(uint64 *requests)
 	int n = 0;
 	int i;
 
+	memset(requests, 0, cxsig_shared->n_slots * sizeof(uint64));
 	for (i = 0; i < cxsig_shared->n_slots; i++)
 	{
 		CxsigSlot *slot = &cxsig_shared->slots[i];

@@ -1,0 +1,89 @@
+"""world: what a run consists of: the server, the receivers, the destinations, and what was done to
+them. The faults act on it, the history is read from it.
+"""
+import json
+import os
+import threading
+import time
+
+import pq
+from certificates import Certificates
+from receiver import Receiver
+from server import Server, Stuck
+
+FAST = {"retry_initial_ms": 50, "retry_max_ms": 1000, "max_attempts": 1000, "connect_timeout_ms": 1500,
+        "total_timeout_ms": 2500, "projection": "bi"}
+# name: options beside FAST. What the checker has to know of each is in here too.
+DESTINATIONS = {
+    "all": {},
+    "crm": {"history": "latest"},
+    "high": {"filter": "$.churn_risk == \"high\""},
+    "accounts": {"order_scope": "account"},
+    "picky": {"poison_policy": "skip", "window": 200, "concurrency": 4},
+    "held": {"poison_policy": "hold"},
+    # An outage is all that happens to it: three attempts are enough, for an outage burns none.
+    "away": {"max_attempts": 3},
+    "sealed": {"history": "latest"},
+}
+
+
+class World:
+    def __init__(self, plan, sink, disk, scratch):
+        self.plan, self.sink, self.scratch = plan, sink, scratch
+        self.stop = threading.Event()
+        self.started = time.monotonic()
+        self.done = []      # faults as they happened: the plan's and from_us, to_us
+        self.findings = []  # what a fault itself saw go wrong
+        self.server = Server(disk, scratch, plan["workers"])
+        self.receiver = Receiver(sink)
+        self.away = Receiver(sink)
+        self.certificates = Certificates(os.path.join(scratch, "certificates"))
+
+    def prepare(self):
+        """A running server with all destinations."""
+        self.server.ready()
+        self.sql("create extension cxsig")
+        for name, options in DESTINATIONS.items():
+            self.sql("select cxsig.create_destination(%s, 'webhook', %s, %s)" % tuple(map(pq.literal, (
+                name, json.dumps(self.config(name)), json.dumps({**FAST, **options})))))
+        self.server.healthy()
+
+    def receiver_of(self, name):
+        return self.away if name == "away" else self.receiver
+
+    def config(self, name):
+        return {"url": self.receiver_of(name).url(name)}
+
+    def reconfigure(self, name, config):
+        self.sql("select cxsig.alter_destination(%s, config => %s)"
+                 % (pq.literal(name), pq.literal(json.dumps(config))))
+
+    def sql(self, statement, seconds=180):
+        """The rows of a statement, tried until the server takes it: it may be down at the moment."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                with self.server.connect(statement_timeout="60s") as conn:
+                    return conn.rows(statement)
+            except (pq.Lost, pq.Refused, pq.SqlError) as error:
+                if time.monotonic() > end:
+                    raise Stuck("%s: %s" % (statement[:60], error)) from error
+                time.sleep(0.1)
+
+    def finding(self, text):
+        self.findings.append(text)
+        self.say("FOUND  " + text)
+
+    def say(self, text):
+        print("%7.1f s  %s" % (time.monotonic() - self.started, text), flush=True)
+
+    def close(self):
+        """End every process of the run."""
+        self.stop.set()
+        try:
+            self.receiver.freeze(False)
+        except (OSError, AttributeError):
+            pass
+        for receiver in (self.receiver, self.away):
+            receiver.stop()
+        self.server.stop("immediate")

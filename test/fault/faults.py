@@ -76,7 +76,7 @@ def end_dispatcher(world, spec):
     for pid, _ in world.server.processes("cxsig dispatcher"):
         world.server.kill(pid, signal.SIGTERM)
         wait_until("the end of a dispatcher by SIGTERM", lambda pid=pid: pid not in dict(world.server.processes()),
-                   seconds=30)
+                   seconds=10)
     yield
     world.server.healthy()
 
@@ -186,7 +186,7 @@ def storm(**more):
 
 
 FAULTS["reset"] = behaving(lambda spec: {"reset_after": 700})
-FAULTS["half_open"] = behaving(lambda spec: {"hang": 1})
+FAULTS["hang"] = behaving(lambda spec: {"hang": 1})
 FAULTS["close"] = behaving(lambda spec: {"close": 1})
 FAULTS["slow_bytes"] = behaving(lambda spec: {"slow_bytes": spec["milliseconds"]})
 FAULTS["garbage_http"] = behaving(lambda spec: {"garbage": 1})
@@ -239,8 +239,8 @@ def pause(world, spec):
 
 
 @fault
-def stall(world, spec):
-    """Half open, all of it: the kernel takes connections and bytes, nobody reads them."""
+def half_open(world, spec):
+    """All receivers but one: the kernel takes connections and bytes, nobody reads them."""
     world.receiver.freeze(True)
     try:
         yield

@@ -11,14 +11,14 @@ Event = namedtuple("Event", "id ticket account source key version stale backfill
 Receipt = namedtuple("Receipt", "position event_id outcome superseded_by sent_us finished_us")
 Arrival = namedtuple("Arrival", "at_us id ticket version status key_header")
 # What a sender is shown of a fault of this kind can leave it in doubt about what was taken.
-UNCLEAR_ANSWERS = {"reset", "slow_bytes", "gigabyte", "stall", "refuse"}
+UNCLEAR_ANSWERS = {"reset", "slow_bytes", "gigabyte", "half_open", "refuse"}
 
 EVENTS = """
 select e.event_id, e.ticket_id, e.account_id, e.source_system, e.idempotency_key, e.version, e.stale,
-    e.backfill, e.churn_risk, (extract(epoch from e.occurred_at) * 1000000)::bigint,
-    (select string_agg(o.position::text, ' ') from cxsig.outbox o where o.event_id = e.event_id),
-    (select min(o.txid::text::bigint) from cxsig.outbox o where o.event_id = e.event_id)
+    e.backfill, e.churn_risk, (extract(epoch from e.occurred_at) * 1000000)::bigint, o.positions, o.txid
 from cxsig.event e
+    left join (select event_id, string_agg(position::text, ' ') as positions, min(txid::text::bigint) as txid
+               from cxsig.outbox group by event_id) o using (event_id)
 """
 RECEIPTS = """
 select d.name, v.position, v.event_id, v.outcome, v.superseded_by,

@@ -10,7 +10,7 @@ SERVER_KINDS = (
     "promote", "disk_full", "connections_used_up", "worker_slots_used_up", "clock_back",
 )
 RECEIVER_KINDS = (
-    "refuse", "stall", "reset", "half_open", "close", "slow_bytes", "gigabyte", "garbage_http",
+    "refuse", "half_open", "reset", "hang", "close", "slow_bytes", "gigabyte", "garbage_http",
     "garbage_json", "storm", "storm_seconds", "storm_date", "flaky", "gone", "unauthorised", "redirect",
     "poison", "dns", "certificate", "pause",
 )
@@ -62,7 +62,7 @@ def receiver_fault(rng, kind):
     elif kind == "certificate":
         fault["destination"] = "sealed"
         fault["certificate"] = rng.choice(("self-signed", "expired", "wrong-host"))
-    elif kind == "stall":
+    elif kind == "half_open":
         fault["destination"] = None
         fault["seconds"] = min(fault["seconds"], 4)
     elif kind == "gigabyte":

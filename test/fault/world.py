@@ -1,8 +1,10 @@
 """world: what a run consists of: the server, the receivers, the destinations, and what was done to
 them. The faults act on it, the history is read from it.
 """
+import glob
 import json
 import os
+import shutil
 import threading
 import time
 
@@ -87,3 +89,5 @@ class World:
         for receiver in (self.receiver, self.away):
             receiver.stop()
         self.server.stop("immediate")
+        for data in glob.glob(os.path.join(self.server.disk, "data-*")):
+            shutil.rmtree(data, ignore_errors=True)

@@ -100,9 +100,24 @@ workspace_end() {
 	trap '' INT TERM HUP
 	if [ -z "$KEEP_WORKSPACE" ]; then
 		workspace_stop
+		if mountpoint -q "$WORKSPACE/small"; then umount -l "$WORKSPACE/small" || true; fi
 		rm -rf "$WORKSPACE"
 	fi
 	exit "$status"
+}
+
+# small_disk_make SIZE: a file system of the workspace's own, for tests that fill it up. Sets
+# CXSIG_SMALL_DISK; does nothing where the test can make one itself, in a namespace of its own.
+small_disk_make() {
+	if as_server_user unshare --user --map-current-user --keep-caps --mount \
+		sh -c 'mount -t tmpfs cxsig "$TMPDIR"' 2>/dev/null || [ "$(id -u)" -ne 0 ] ||
+		[ -n "${CXSIG_SMALL_DISK:-}" ]; then
+		return 0
+	fi
+	mkdir -p "$WORKSPACE/small"
+	mount -t tmpfs -o "size=$1,mode=755" cxsig "$WORKSPACE/small" || return 0
+	chown "$SERVER_USER" "$WORKSPACE/small"
+	export CXSIG_SMALL_DISK=$WORKSPACE/small
 }
 
 # A TCP port that is free at this moment.

@@ -26,7 +26,7 @@ class Receiver:
         self.scheme = "https" if pair else "http"
         self.port = 0
         self.process = None
-        self.kept = {}  # path -> (log lines, counters) of runs that ended
+        self.kept = {}  # path -> [(log lines, counters)] of runs that ended
         self.start()
 
     def start(self):
@@ -49,7 +49,7 @@ class Receiver:
     def refuse(self, path):
         """No connection from now on. Nothing is taken any more before what was taken is read."""
         self.behave(path, status=503)
-        self.kept[path] = (self.log_lines(path), self.stats(path))
+        self.kept.setdefault(path, []).append((self.log_lines(path), self.stats(path)))
         self.stop()
 
     def freeze(self, frozen):
@@ -76,9 +76,10 @@ class Receiver:
 
     def history(self, path):
         """(attempts as dicts in order of arrival, counters), of all runs."""
-        lines, counters = self.kept.pop(path, ([], {}))
-        total = dict(self.stats(path))
-        for name, value in counters.items():
-            if isinstance(value, int) and name in total:
-                total[name] += value
-        return [json.loads(line) for line in lines + self.log_lines(path)], total
+        lines, total = self.log_lines(path), self.stats(path)
+        for earlier, counters in reversed(self.kept.get(path, [])):
+            lines = earlier + lines
+            for name, value in counters.items():
+                if isinstance(value, int):
+                    total[name] += value
+        return [json.loads(line) for line in lines], total

@@ -91,11 +91,14 @@ WORKERS = ("select row_to_json(w) from cxsig.worker_status w", "select row_to_js
 
 def read_log(world):
     """What a server must never say, whatever happens to it."""
+    said = Counter()
     for name in sorted(glob.glob(os.path.join(world.scratch, "data-*.log"))):
         with open(name, errors="replace") as log:
             for line in log:
                 if re.search(r"TRAP:|terminated by signal (4|7|8|11)\b|stuck spinlock|invalid memory alloc", line):
-                    world.finding("the server's log: " + line.strip())
+                    said[re.sub(r"^.*? \[\d+\] |PID \d+", "", line.strip())] += 1
+    for line, times in said.items():
+        world.finding("the server's log, %d times: %s" % (times, line))
 
 
 def run(options, what, disk, scratch):
@@ -120,6 +123,9 @@ def run(options, what, disk, scratch):
         world.say("settled")
         read_log(world)
         return history.gather(world, ledger)
+    except (Stuck, pq.Refused, pq.Lost, pq.SqlError):
+        read_log(world)
+        raise
     finally:
         if options.keep:
             for name in glob.glob(os.path.join(scratch, "data-*.log")):

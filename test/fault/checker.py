@@ -161,11 +161,24 @@ def identical(history):
                 yield "%s: %s arrived as %s, version %s" % (name, show(event), arrival.ticket, arrival.version)
             elif not wanted(history, name, event):
                 yield "%s: %s arrived, which the filter leaves out" % (name, show(event))
-            elif arrival.key_header is not None and arrival.key_header.strip('"') != arrival.id:
+            elif arrival.key_header not in (None, arrival.id) and "batch_size" not in history.destinations[name]:
                 yield "%s: %s arrived with the key %s" % (name, show(event), arrival.key_header)
         for counter in ("body_mismatch", "identity_mismatch", "malformed", "unkeyed", "unrecorded"):
             if history.counters[name].get(counter):
                 yield "%s: the receiver counts %d %s" % (name, history.counters[name][counter], counter)
+
+
+@promise("stable ids: the key of a batch stands for the same events every time")
+def identical_batches(history):
+    for name, options in history.destinations.items():
+        batches = defaultdict(list)
+        if "batch_size" in options:
+            for arrival in history.arrivals[name]:
+                batches[arrival.key_header, arrival.at_us].append(arrival.id)
+        first = {}
+        for (key, _), ids in batches.items():
+            if key is not None and first.setdefault(key, ids) != ids:
+                yield "%s: key %s came with events %s and with %s" % (name, key, first[key], ids)
 
 
 @promise("ordered: first arrivals of a lane are in the order of the log")

@@ -19,7 +19,7 @@ SHORT_SERVER = ("kill_dispatcher", "disk_full", "promote", "stop_immediate")
 SHORT_RECEIVER = ("refuse", "reset", "storm_date", "unauthorised", "certificate", "gone")
 
 # Destinations a fault of a receiver can be drawn for.
-TARGETS = ("all", "crm", "high", "accounts", "picky", "held")
+TARGETS = ("all", "crm", "high", "accounts", "picky", "held", "batched", "array")
 
 WRITERS = (
     ("short", 2, 0.08), ("long", 1, 0.2), ("several", 1, 0.15), ("bulk", 1, 1.5), ("prepared", 1, 0.4),
@@ -56,7 +56,7 @@ def receiver_fault(rng, kind):
         fault["seed"] = rng.randrange(1000)
     elif kind == "poison":
         fault["ticket"] = "T-%d" % rng.randint(1, 20)
-        fault["destination"] = rng.choice(("picky", "held", "crm"))
+        fault["destination"] = rng.choice(("picky", "held", "crm", "batched"))
     elif kind in ("refuse", "dns"):
         fault["destination"] = "away"
     elif kind == "certificate":

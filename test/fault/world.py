@@ -26,7 +26,10 @@ DESTINATIONS = {
     # An outage is all that happens to it: three attempts are enough, for an outage burns none.
     "away": {"max_attempts": 3},
     "sealed": {"history": "latest"},
+    "batched": {"batch_size": 20, "batch_linger_ms": 20},
+    "array": {"batch_size": 50, "history": "latest", "order_scope": "account"},
 }
+FORMATS = {"batched": "cloudevents_batch", "array": "json_array"}
 
 
 class World:
@@ -54,7 +57,8 @@ class World:
         return self.away if name == "away" else self.receiver
 
     def config(self, name):
-        return {"url": self.receiver_of(name).url(name)}
+        config = {"url": self.receiver_of(name).url(name)}
+        return {**config, "format": FORMATS[name]} if name in FORMATS else config
 
     def reconfigure(self, name, config):
         self.sql("select cxsig.alter_destination(%s, config => %s)"

@@ -12,6 +12,7 @@ import plan
 import pq
 from receiver import Receiver
 from server import Stuck, WAIT, wait_until
+from world import AWAY, DESTINATIONS
 
 FAULTS = {}
 GIGABYTE = 1 << 30
@@ -34,8 +35,17 @@ def run_track(world, faults, until):
         run_fault(world, spec)
 
 
+def scope(world, spec):
+    """The destinations whose answers it spoils."""
+    if spec["kind"] == "refuse":
+        return list(AWAY)
+    if spec["kind"] == "half_open":
+        return [name for name in DESTINATIONS if world.receiver_of(name) is world.receiver]
+    return [spec["destination"]] if spec.get("destination") else []
+
+
 def run_fault(world, spec):
-    done = {**spec, "from_us": int(time.time() * 1e6), "crash": spec["kind"] in CRASHES}
+    done = {**spec, "from_us": int(time.time() * 1e6), "crash": spec["kind"] in CRASHES, "scope": scope(world, spec)}
     try:
         with FAULTS[spec["kind"]](world, spec):
             world.say(plan.describe(spec))
@@ -240,7 +250,7 @@ def pause(world, spec):
 
 @fault
 def half_open(world, spec):
-    """All receivers but one: the kernel takes connections and bytes, nobody reads them."""
+    """The receiver of most of them: the kernel takes connections and bytes, nobody reads them."""
     world.receiver.freeze(True)
     try:
         yield
@@ -250,16 +260,16 @@ def half_open(world, spec):
 
 @fault
 def refuse(world, spec):
-    world.away.refuse("away")
+    world.away.refuse(AWAY)
     yield
     world.away.start()
 
 
 @fault
 def dns(world, spec):
-    world.reconfigure("away", {"url": world.away.url("away", host="receiver.invalid")})
+    world.redirect("away", world.away.url("away", host="receiver.invalid"))
     yield
-    world.reconfigure("away", world.config("away"))
+    world.redirect("away")
 
 
 @fault
@@ -267,9 +277,9 @@ def certificate(world, spec):
     """A receiver with a certificate that proves nothing must not be given anything."""
     impostor = Receiver(world.sink, world.certificates.pair(spec["certificate"]))
     try:
-        world.reconfigure("sealed", {"url": impostor.url("sealed")})
+        world.redirect("sealed", impostor.url("sealed"))
         yield
-        world.reconfigure("sealed", world.config("sealed"))
+        world.redirect("sealed")
         received = impostor.stats("sealed")["received"]
         if received:
             world.finding("a receiver with a %s certificate was given %d events" % (spec["certificate"], received))

@@ -48,7 +48,7 @@ class History:
         self.letters = {}       # name -> [event id] of the dead letters
         self.ledger = []        # what the writers know (writers.Ledger.entries)
         self.findings = []      # what was seen to be wrong on the way
-        self.faults = []        # {kind, destination, from_us, to_us, crash}
+        self.faults = []        # {kind, scope (destinations), from_us, to_us, crash}
         self.shifts = []        # (from_us, to_us, shift_us) of the server's clock
 
 

@@ -57,7 +57,9 @@ def receiver_fault(rng, kind):
     elif kind == "poison":
         fault["ticket"] = "T-%d" % rng.randint(1, 20)
         fault["destination"] = rng.choice(("picky", "held", "crm", "batched"))
-    elif kind in ("refuse", "dns"):
+    elif kind == "refuse":
+        fault["destination"] = None
+    elif kind == "dns":
         fault["destination"] = "away"
     elif kind == "certificate":
         fault["destination"] = "sealed"

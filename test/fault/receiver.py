@@ -46,10 +46,11 @@ class Receiver:
             self.process.stdout.close()
             self.process = None
 
-    def refuse(self, path):
+    def refuse(self, paths):
         """No connection from now on. Nothing is taken any more before what was taken is read."""
-        self.behave(path, status=503)
-        self.kept.setdefault(path, []).append((self.log_lines(path), self.stats(path)))
+        for path in paths:
+            self.behave(path, status=503)
+            self.kept.setdefault(path, []).append((self.log_lines(path), self.stats(path)))
         self.stop()
 
     def freeze(self, frozen):

@@ -58,7 +58,7 @@ def clock_library():
 
 
 class Server:
-    def __init__(self, disk, scratch, workers):
+    def __init__(self, disk, scratch, workers, ca_directory):
         self.disk, self.scratch = disk, scratch
         self.sockets = os.path.join(scratch, "s")
         os.makedirs(self.sockets, mode=0o700, exist_ok=True)
@@ -71,8 +71,8 @@ class Server:
         self._run(["initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
                    "--locale=C.UTF-8"])
         with open(os.path.join(self.data, "postgresql.conf"), "a") as conf:
-            conf.write("%scxsig.workers = %d\nunix_socket_directories = '%s'\n"
-                       % (SETTINGS, workers, self.sockets))
+            conf.write("%scxsig.workers = %d\ncxsig.ca_directory = '%s'\nunix_socket_directories = '%s'\n"
+                       % (SETTINGS, workers, ca_directory, self.sockets))
 
     def _new_place(self):
         self.generation += 1

@@ -23,12 +23,14 @@ DESTINATIONS = {
     "accounts": {"order_scope": "account"},
     "picky": {"poison_policy": "skip", "window": 200, "concurrency": 4},
     "held": {"poison_policy": "hold"},
-    # An outage is all that happens to it: three attempts are enough, for an outage burns none.
+    # Outages are all that happens to these two: few attempts are enough, for an outage burns none.
     "away": {"max_attempts": 3},
+    "quiet": {"max_attempts": 12, "filter": "$.ticket_id == \"T-7\""},
     "sealed": {"history": "latest"},
     "batched": {"batch_size": 20, "batch_linger_ms": 20},
     "array": {"batch_size": 50, "history": "latest", "order_scope": "account"},
 }
+AWAY = ("away", "quiet")  # those of the receiver that can be stopped
 FORMATS = {"batched": "cloudevents_batch", "array": "json_array"}
 
 
@@ -39,10 +41,11 @@ class World:
         self.started = time.monotonic()
         self.done = []      # faults as they happened: the plan's and from_us, to_us
         self.findings = []  # what a fault itself saw go wrong
-        self.server = Server(disk, scratch, plan["workers"])
+        self.certificates = Certificates(os.path.join(scratch, "certificates"))
+        self.server = Server(disk, scratch, plan["workers"], self.certificates.directory)
         self.receiver = Receiver(sink)
         self.away = Receiver(sink)
-        self.certificates = Certificates(os.path.join(scratch, "certificates"))
+        self.secure = Receiver(sink, self.certificates.pair("good"))
 
     def prepare(self):
         """A running server with all destinations."""
@@ -54,15 +57,22 @@ class World:
         self.server.healthy()
 
     def receiver_of(self, name):
-        return self.away if name == "away" else self.receiver
+        if name == "sealed":
+            return self.secure
+        return self.away if name in AWAY else self.receiver
 
-    def config(self, name):
-        config = {"url": self.receiver_of(name).url(name)}
-        return {**config, "format": FORMATS[name]} if name in FORMATS else config
+    def config(self, name, url=None):
+        config = {"url": url or self.receiver_of(name).url(name)}
+        if name in FORMATS:
+            config["format"] = FORMATS[name]
+        if name == "sealed":
+            config["tls"] = {"ca_file": os.path.basename(self.certificates.authority)}
+        return config
 
-    def reconfigure(self, name, config):
+    def redirect(self, name, url=None):
+        """Send to that URL from now on, or without one to the receiver of its own."""
         self.sql("select cxsig.alter_destination(%s, config => %s)"
-                 % (pq.literal(name), pq.literal(json.dumps(config))))
+                 % (pq.literal(name), pq.literal(json.dumps(self.config(name, url)))))
 
     def sql(self, statement, seconds=180):
         """The rows of a statement, tried until the server takes it: it may be down at the moment."""
@@ -90,7 +100,7 @@ class World:
             self.receiver.freeze(False)
         except (OSError, AttributeError):
             pass
-        for receiver in (self.receiver, self.away):
+        for receiver in (self.receiver, self.away, self.secure):
             receiver.stop()
         self.server.stop("immediate")
         for data in glob.glob(os.path.join(self.server.disk, "data-*")):

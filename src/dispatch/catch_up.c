@@ -22,7 +22,8 @@
 #define SQL_HEADS                                                                               \
 	"select h.head_event_id from pg_catalog.unnest($1) with ordinality t (ticket_id, ordinal)"  \
 	" left join lateral (select r.head_event_id from cxsig.ticket_revision r"                   \
-	" where r.ticket_id operator(pg_catalog.=) (t.ticket_id collate \"C\") order by r.ordinal desc limit 1) h"  \
+	" where r.ticket_id operator(pg_catalog.=) (t.ticket_id collate \"C\") order by r.ordinal " \
+	"desc limit 1) h"                                                                           \
 	" on true order by t.ordinal"
 
 /* The items looked at, and the heads of their tickets. */
@@ -100,8 +101,8 @@ heads_read(void *arg)
 
 	for (i = 0; i < look->n; i++)
 		tickets[i] = CStringGetTextDatum(look->items[i]->ref->event->ticket_id);
-	values[0] = PointerGetDatum(
-		construct_array(tickets, look->n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[0] =
+		PointerGetDatum(construct_array(tickets, look->n, TEXTOID, -1, false, TYPALIGN_INT));
 	if (SPI_execute_with_args(SQL_HEADS, 1, types, values, NULL, true, 0) != SPI_OK_SELECT ||
 		SPI_processed != (uint64) look->n)
 		elog(ERROR, "could not read the heads of tickets");
@@ -127,8 +128,7 @@ supersede_old(CatchUp *look)
 		CxsigItem *item = look->items[i];
 		CxsigLane *lane = item->lane;
 
-		if (!look->known[i] ||
-			memcmp(&look->heads[i], &item->ref->event->event_id, UUID_LEN) == 0)
+		if (!look->known[i] || memcmp(&look->heads[i], &item->ref->event->event_id, UUID_LEN) == 0)
 			continue;
 		cxsig_lane_remove(lane, item);
 		cxsig_receipt_superseded(item, &look->heads[i], "a newer revision is known");

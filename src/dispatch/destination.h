@@ -88,7 +88,7 @@ typedef struct CxsigDestination
 	TimestampTz linger_until; /* ready lanes wait for company until then; 0: not set */
 	int held;				  /* items in memory */
 	int64 stored;			  /* rows in cxsig.retry */
-	bool catch_up; /* what is in memory may be old: see catch_up.h */
+	bool catch_up;			  /* what is in memory may be old: see catch_up.h */
 	bool unauthorised;		  /* stop it, with this reason, once drained */
 	bool gone;
 	char stop_reason[256];

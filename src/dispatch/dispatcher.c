@@ -233,7 +233,8 @@ turn_read(Turn *turn)
 {
 	if (pg_atomic_exchange_u32(&cxsig_slot->wake, 0) != 0 || turn->now >= next_poll)
 		poll_wanted = true;
-	if (turn->now >= not_before && (cxsig_feed_is_hungry() || (poll_wanted && cxsig_feed_has_room())))
+	if (turn->now >= not_before &&
+		(cxsig_feed_is_hungry() || (poll_wanted && cxsig_feed_has_room())))
 	{
 		if (!cxsig_feed_poll(&turn->gone))
 		{

@@ -105,7 +105,8 @@ extern TimestampTz cxsig_lanes_wake_due(CxsigLanes *lanes, TimestampTz now);
 extern TimestampTz cxsig_lanes_next_due(const CxsigLanes *lanes);
 
 /* Call a function for each lane; it must not add or forget any. */
-extern void cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane, void *arg), void *arg);
+extern void cxsig_lanes_each(CxsigLanes *lanes, void (*function)(CxsigLane *lane, void *arg),
+							 void *arg);
 
 /* Held lanes are read back: a person may have released them. */
 extern void cxsig_lanes_release_held(CxsigLanes *lanes);

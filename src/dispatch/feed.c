@@ -13,6 +13,10 @@
  * one wrote, and the later one can only lie above. Reading happens in a short transaction; rows are
  * handed to destinations after it, so that a failed read changes nothing.
  *
+ * A feed at its end moves on with the other stream, from time to time: what it cannot see at or below
+ * a position that was seen in either is in doubt under the snapshot. Else a stream with no events
+ * would leave its place, and all that was written since, to be looked through at a restart.
+ *
  * Backfill is read only for destinations whose live feed came to its end under the same snapshot: so
  * it gets what live leaves, and what a ticket had before is in its lane first. What comes later may
  * be newer and overtake it; hence the look at the ticket's head for each row.
@@ -24,6 +28,9 @@
 #include "dispatch/feed_read.h"
 #include "dispatch/guarded.h"
 #include "utils/memutils.h"
+
+/* How far a feed at its end may be behind the other stream. */
+#define FEED_LAG 1024
 
 struct CxsigFeed
 {
@@ -48,6 +55,9 @@ static CxsigFeed *shared[CXSIG_STREAMS] = {NULL};
 /* What runs under the snapshot of the poll under way. */
 static CxsigXids running = {NULL, 0, 0};
 
+/* The greatest position that the poll under way has seen, in either stream. */
+static int64 top = 0;
+
 /* Nothing at or below was written here: a transaction's rows lie above. See checkpoint.floor. */
 static int64 floor_position = 0;
 
@@ -62,7 +72,9 @@ static void feed_read_all(void *arg);
 static void feed_read(CxsigFeed *feed);
 static bool feed_wants_heads(const CxsigFeed *feed);
 static bool live_is_through(const CxsigFeed *feed);
+static void feed_see(const CxsigFeed *feed);
 static void feed_hand_out(CxsigFeed *feed);
+static void feed_move_on(CxsigFeed *feed);
 static void feed_hand_out_page(CxsigFeed *feed, const CxsigFeedPage *page, bool drained);
 static void feed_drained(CxsigFeed *feed);
 
@@ -245,6 +257,8 @@ cxsig_feed_poll(bool *gone)
 	result = cxsig_guarded_run("cxsig: reading the outbox", feed_read_all, context);
 	*gone = result == CXSIG_GONE_EXTENSION;
 	dlist_foreach_modify (iter, &feeds)
+		feed_see(dlist_container(CxsigFeed, node, iter.cur));
+	dlist_foreach_modify (iter, &feeds)
 	{
 		CxsigFeed *feed = dlist_container(CxsigFeed, node, iter.cur);
 
@@ -347,6 +361,14 @@ live_is_through(const CxsigFeed *feed)
 	return true;
 }
 
+static void
+feed_see(const CxsigFeed *feed)
+{
+	top = Max(top, feed->high);
+	if (feed->page.n > 0)
+		top = Max(top, feed->page.rows[feed->page.n - 1].position);
+}
+
 /* The read was committed: hand the rows to the members, and move on. */
 static void
 feed_hand_out(CxsigFeed *feed)
@@ -372,6 +394,21 @@ feed_hand_out(CxsigFeed *feed)
 			cxsig_xids_copy(&feed->doubts, &running);
 		}
 	}
+	if (feed->at_end && feed->high + FEED_LAG <= top)
+		feed_move_on(feed);
+}
+
+/* There is nothing of this stream up to the top, but what is in doubt. */
+static void
+feed_move_on(CxsigFeed *feed)
+{
+	dlist_iter iter;
+
+	feed->high = top;
+	cxsig_xids_copy(&feed->doubts, &running);
+	dlist_foreach (iter, &feed->members)
+		cxsig_cursor_pass(dlist_container(CxsigCursor, member, iter.cur), top,
+						  InvalidFullTransactionId, false);
 }
 
 static void

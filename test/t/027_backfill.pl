@@ -124,6 +124,16 @@ subtest
 	ask("select cxsig.drop_destination('log')");
   };
 
+subtest 'flat: a stream without events moves on with the other' => sub {
+	destination( $node, 'moves', $sink->url('moves') );
+	load_signals( $node, tickets => 3000, prefix => 'Z' );
+	ok( idle($node), 'many live events' );
+	cmp_ok(
+		ask("select l.newest - l.backfill_low from cxsig.consumer_lag l where destination = 'moves'"),
+		'<', 2048, 'leave little to look through for backfill' );
+	ask("select cxsig.drop_destination('moves')");
+};
+
 subtest 'never lost: across an immediate shutdown, with transactions open' =>
   sub {
 	destination(

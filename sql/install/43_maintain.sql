@@ -132,6 +132,10 @@ declare
 begin
     made := 0;
     dropped := 0;
+    -- One at a time: another would wait for the locks of this one, even to look at bounds, and fail.
+    if not pg_try_advisory_xact_lock(1668838247, 0) then
+        return;
+    end if;
     -- Nothing here yet: a restore is about to bring the partitions that the dump had.
     if not exists (select from cxsig.destination) and not exists (select from cxsig.ticket) then
         return;

@@ -129,6 +129,7 @@ create function cxsig.maintain(out made integer, out dropped integer) returns re
 as $$
 declare
     keep interval := current_setting('cxsig.delivery_retention')::interval;
+    keep_keys interval := current_setting('cxsig.key_retention')::interval;
 begin
     made := 0;
     dropped := 0;
@@ -153,6 +154,9 @@ begin
         dropped := dropped + cxsig._drop_outbox();
         delete from cxsig.retry r
             where not exists (select from cxsig.destination d where d.destination_id = r.destination_id);
+        if keep_keys > interval '0' then
+            perform cxsig._sweep_keys(keep_keys, 500);
+        end if;
         -- Autovacuum keeps it far below this, if it can.
         perform cxsig._compact_retry(dead => 4000, alive => 20000);
     end if;

@@ -312,6 +312,36 @@ end
 $$;
 comment on function cxsig._drop_checkpoints() is 'internal: drops old checkpoints, keeping each destination''s newest';
 
+create sequence cxsig.key_sweep minvalue 0 start 0;
+comment on sequence cxsig.key_sweep is 'block of processed_key at which the next look for old keys begins';
+
+create function cxsig._sweep_keys(keep interval, blocks integer) returns bigint
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    size bigint := pg_relation_size('cxsig.processed_key') / current_setting('block_size')::bigint;
+    first bigint := (select s.last_value from cxsig.key_sweep s);
+    gone bigint;
+begin
+    -- While vacuum cannot clear what goes here, nothing does.
+    if pg_stat_get_dead_tuples('cxsig.processed_key'::regclass) > 5000 then
+        return 0;
+    end if;
+    if first >= size then
+        first := 0;
+    end if;
+    delete from cxsig.processed_key k
+        where k.ctid >= format('(%s,0)', first)::tid and k.ctid < format('(%s,0)', first + blocks)::tid
+          and k.recorded_at < clock_timestamp() - keep;
+    get diagnostics gone = row_count;
+    perform setval('cxsig.key_sweep', first + blocks);
+    return gone;
+end
+$$;
+comment on function cxsig._sweep_keys(interval, integer) is
+    'internal: deletes idempotency keys older than keep from the next so many blocks, round and round: no index, and no long transaction';
+
 create function cxsig._exclude_tasks() returns void
     language c volatile parallel unsafe
     as 'MODULE_PATHNAME', 'cxsig_exclude_tasks';

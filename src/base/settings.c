@@ -25,6 +25,7 @@ int cxsig_poll_interval = 1000;
 int cxsig_checkpoint_interval = 1000;
 int cxsig_receipt_delay = 100;
 int cxsig_event_retention = 0;
+int cxsig_key_retention = 0;
 int cxsig_delivery_retention = 90 * 24 * 60;
 int cxsig_outbox_partition_rows = 1000000;
 int cxsig_remnant_after = 24 * 60 * 60;
@@ -98,6 +99,10 @@ define_retention_settings(void)
 	DefineCustomIntVariable("cxsig.event_retention", "How long events are kept.",
 							"0 means for ever.", &cxsig_event_retention, 0, 0, INT_MAX, PGC_SIGHUP,
 							GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("cxsig.key_retention",
+							"How long a repeated idempotency key is known for one.",
+							"0 means for ever; older ones go bit by bit.", &cxsig_key_retention, 0,
+							0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 	DefineCustomIntVariable("cxsig.outbox_partition_rows",
 							"Positions in a partition of the outbox.",
 							"Applies to partitions made from now on.", &cxsig_outbox_partition_rows,

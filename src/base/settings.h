@@ -19,6 +19,7 @@ extern int cxsig_poll_interval;			/* ms between safety polls */
 extern int cxsig_checkpoint_interval;	/* ms */
 extern int cxsig_receipt_delay;			/* ms a receipt may wait for company */
 extern int cxsig_event_retention;		/* minutes */
+extern int cxsig_key_retention;
 extern int cxsig_delivery_retention;	/* minutes */
 extern int cxsig_outbox_partition_rows; /* positions per partition */
 extern int cxsig_remnant_after;			/* s */

@@ -85,5 +85,31 @@ subtest 'retention: what is old goes, what is needed stays' => sub {
 
 ingest( $node, ticket => 'T-1' );
 ok( $sink->wait_ok( 'hook', 2 ), 'retention: and all goes on' );
+
+# Keys: those recorded long ago go, and with them what they knew.
+value( <<'SQL');
+insert into cxsig.processed_key
+	select k.source_system, 'old-' || n, k.event_id, '2020-01-15T00:00:00Z', k.version, k.digest
+	from (select * from cxsig.processed_key limit 1) k, generate_series(1, 100) n;
+SQL
+my $keys = value("select count(*) from cxsig.processed_key where idempotency_key not like 'old-%'");
+value('select cxsig.maintain()');
+is( value("select count(*) from cxsig.processed_key where idempotency_key like 'old-%'"),
+	value("select count(*) from cxsig.processed_key") - $keys,
+	'retention: keys stay for ever unless it is set' );
+value("alter system set cxsig.key_retention = '30d'");
+value('select pg_reload_conf()');
+ok( wait_for(
+		$node, "select (cxsig.maintain()).made >= 0
+			and not exists (select from cxsig.processed_key where idempotency_key like 'old-%')"
+	),
+	'retention: then old keys go' );
+is( value('select count(*) from cxsig.processed_key'),
+	$keys, 'retention: and no others' );
+is( ingest( $node, ticket => 'T-1', idempotency_key => 'old-1' )->{outcome},
+	'inserted', 'retention: and are new ones again' );
+is( ingest( $node, ticket => 'T-1', idempotency_key => 'old-1' )->{outcome},
+	'conflict', 'retention: which are known' );
+
 $node->stop;
 done_testing();

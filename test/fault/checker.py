@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from history import UNCLEAR_ANSWERS
 from writers import ABORTED, COMMITTED, UNKNOWN
 
+# What waited in a receiver's socket is still taken this long after a fault of it was healed.
+AFTERWARDS_US = 3 * 1000000
 # How long before a crash an answer can have come whose receipt was still not written.
 UNWRITTEN_US = 10 * 1000000
 # The filters that destinations have, once more.
@@ -309,14 +311,21 @@ def no_repeat_after_receipt(history):
 def explained(history, name, before, again):
     """Whether a fault accounts for an event that was taken before and came again."""
     for fault in history.faults:
-        if fault["from_us"] > again or fault["to_us"] < before:
+        if fault["from_us"] > again or fault["to_us"] + AFTERWARDS_US < before:
             continue
         if fault["crash"] and before >= fault["from_us"] - UNWRITTEN_US:
             return True
         if fault["kind"] in UNCLEAR_ANSWERS and name in fault["scope"] \
-                and fault["from_us"] <= before <= fault["to_us"]:
+                and fault["from_us"] <= before <= fault["to_us"] + AFTERWARDS_US:
             return True
     return False
+
+
+def around(history, moment):
+    """The faults about then, by the seconds from their beginning and since their end."""
+    return ", ".join("%s (%+.1f s, %+.1f s)" % (
+        fault["kind"], (moment - fault["from_us"]) / 1e6, (moment - fault["to_us"]) / 1e6)
+        for fault in history.faults if fault["from_us"] - 2e6 < moment < fault["to_us"] + 2e7) or "nothing"
 
 
 @promise("repeats are bounded: each was taken without a receipt when a fault struck")
@@ -325,8 +334,9 @@ def repeats_explained(history):
         before = {}
         for arrival in history.arrivals[name]:
             if arrival.id in before and not explained(history, name, before[arrival.id], arrival.at_us):
-                yield "%s: event %s of %s came again after %d ms, and nothing had happened" % (
-                    name, arrival.id, arrival.ticket, (arrival.at_us - before[arrival.id]) // 1000)
+                yield "%s: event %s of %s came again after %d ms, and nothing had happened but %s" % (
+                    name, arrival.id, arrival.ticket, (arrival.at_us - before[arrival.id]) // 1000,
+                    around(history, before[arrival.id]))
             if taken(arrival):
                 before[arrival.id] = arrival.at_us
 

@@ -4,7 +4,7 @@ settle, and has the history checked. The last line is "N passed, N failed".
 usage: main.py [--seed N] [--seconds N] [--short] [--plan] [--keep DIRECTORY]
     --plan   print the plan and end: the same seed always has the same
     --short  a few faults of each sort
-    --keep   leave the server's log there
+    --keep   leave the server's logs and the history there
 $CXSIG_SINK is the receiver; $CXSIG_SMALL_DISK a small file system of its own for the server, made
 here where it is not set and user namespaces are allowed. Servers do not run as root.
 """
@@ -12,6 +12,7 @@ import argparse
 import glob
 import json
 import os
+import pickle
 import random
 import re
 import shutil
@@ -122,7 +123,11 @@ def run(options, what, disk, scratch):
         settle(world, writers, 180 if options.short else 600)
         world.say("settled")
         read_log(world)
-        return history.gather(world, ledger)
+        past = history.gather(world, ledger)
+        if options.keep:
+            with open(os.path.join(options.keep, "history.pickle"), "wb") as out:
+                pickle.dump(past, out)
+        return past
     except (Stuck, pq.Refused, pq.Lost, pq.SqlError):
         read_log(world)
         raise

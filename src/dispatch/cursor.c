@@ -13,6 +13,7 @@
 static CxsigXids place_doubts = {NULL, 0, 0};
 
 static CxsigDraining *draining_get(CxsigCursor *cursor, FullTransactionId xid);
+static void draining_filter(CxsigDraining *draining, int64 position);
 static void draining_settle(CxsigCursor *cursor, CxsigDraining *draining);
 
 void
@@ -72,8 +73,8 @@ cxsig_cursor_pass(CxsigCursor *cursor, int64 position, FullTransactionId drained
 {
 	if (!FullTransactionIdIsValid(drained))
 		cxsig_progress_pass(cursor->progress, position, filtered);
-	else
-		draining_get(cursor, drained)->filtered += filtered;
+	else if (filtered)
+		draining_filter(draining_get(cursor, drained), position);
 }
 
 void
@@ -89,6 +90,21 @@ cxsig_cursor_settle(struct CxsigItem *item)
 	}
 	else
 		cxsig_progress_done(cursor->progress, item->entry);
+}
+
+static void
+draining_filter(CxsigDraining *draining, int64 position)
+{
+	if (draining->n_filtered == draining->capacity)
+	{
+		draining->capacity = Max(16, draining->capacity * 2);
+		draining->filtered =
+			draining->filtered == NULL
+				? MemoryContextAlloc(GetMemoryChunkContext(draining),
+									 draining->capacity * sizeof(int64))
+				: repalloc_huge(draining->filtered, draining->capacity * sizeof(int64));
+	}
+	draining->filtered[draining->n_filtered++] = position;
 }
 
 static CxsigDraining *
@@ -126,13 +142,21 @@ cxsig_cursor_drained(CxsigCursor *cursor, FullTransactionId xid)
 	}
 }
 
-/* Forget a transaction whose rows all have their outcome. */
+/*
+ * Forget a transaction whose rows all have their outcome. From here on no checkpoint lists it: what it
+ * left out counts where a restart would not come by it again.
+ */
 static void
 draining_settle(CxsigCursor *cursor, CxsigDraining *draining)
 {
+	int i;
+
 	if (draining->reading || draining->open > 0)
 		return;
-	cxsig_progress_count_filtered(cursor->progress, draining->filtered);
+	for (i = 0; i < draining->n_filtered; i++)
+		cxsig_progress_count_filtered(cursor->progress, draining->filtered[i]);
+	if (draining->filtered != NULL)
+		pfree(draining->filtered);
 	dlist_delete(&draining->node);
 	pfree(draining);
 }

@@ -30,9 +30,11 @@ typedef struct CxsigDraining
 {
 	dlist_node node;
 	FullTransactionId xid;
-	int64 open; /* items without an outcome */
-	int64 filtered;
-	bool reading; /* more of its rows may come */
+	int64 open;		 /* items without an outcome */
+	bool reading;	 /* more of its rows may come */
+	int64 *filtered; /* positions that the filter left out */
+	int n_filtered;
+	int capacity;
 } CxsigDraining;
 
 /* What a checkpoint says of a cursor. */

@@ -88,6 +88,7 @@ cxsig_destination_restore(CxsigLane *lane, const CxsigFeedRow *row, bool backfil
 	item->stored = true;
 	item->attempt = attempt;
 	item->strikes = strikes;
+	item->successes_seen = lane->successes_seen;
 	if (supersede(item, row))
 		return;
 	if (lane->destination->latest && !item->forced)
@@ -112,7 +113,8 @@ supersede(CxsigItem *item, const CxsigFeedRow *row)
 	if (!item->destination->latest || item->forced)
 		return false;
 	if (item->ref->event->stale)
-		cxsig_receipt_superseded(item, NULL, "stale: a newer revision was known when it came");
+		cxsig_receipt_superseded(item, row->has_newer ? &row->newer : NULL,
+								 "stale: a newer revision was known when it came");
 	else if (row->has_newer && cxsig_destination_yields(item))
 		cxsig_receipt_superseded(item, &row->newer, "a newer revision is known");
 	else

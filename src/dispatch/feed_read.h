@@ -17,7 +17,7 @@ typedef struct CxsigFeedRow
 	FullTransactionId xid;
 	int destination_id; /* 0: every destination */
 	bool forced;
-	bool has_newer; /* a newer revision of the ticket is known: looked up for backfill only */
+	bool has_newer; /* a newer revision of the ticket is known, where it was looked up */
 	pg_uuid_t newer;
 	CxsigEventRef *ref; /* one hold on it is the page's */
 } CxsigFeedRow;

@@ -35,7 +35,7 @@ typedef struct CxsigItem
 	bool backfill;		   /* of the backfill stream */
 	int attempt;		   /* attempts made */
 	int strikes;		   /* of those, failed while others passed */
-	uint64 successes_seen; /* the destination's, when it failed last */
+	uint64 successes_seen; /* the destination's, when it was sent first or failed last */
 	TimestampTz sent_at;
 } CxsigItem;
 

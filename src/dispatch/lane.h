@@ -39,6 +39,7 @@ typedef struct CxsigLane
 	int live;			   /* of those, not of the backfill stream */
 	int stored;			   /* rows in cxsig.retry that are not in the queue */
 	bool held;			   /* waits for a person */
+	uint64 successes_seen; /* the destination's, when its head failed last */
 	TimestampTz due;	   /* WAITING: when the head is tried again */
 	dlist_node node;	   /* in the loading list, or among the ready ones at the back */
 	bool at_back;		   /* READY: see cxsig_lane_sending_to_back */

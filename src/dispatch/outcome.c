@@ -128,7 +128,7 @@ apply_retry(CxsigItem *item, const CxsigResult *result, bool was_open, Timestamp
 	/* Only an event that fails while others pass can become poison by attempts. */
 	if (breaker->successes > item->successes_seen)
 		item->strikes++;
-	item->successes_seen = breaker->successes;
+	item->successes_seen = item->lane->successes_seen = breaker->successes;
 	if (item->strikes >= destination->max_attempts)
 	{
 		apply_poison(item, result, finished_at);

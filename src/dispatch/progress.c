@@ -127,9 +127,25 @@ progress_settle(CxsigProgress *progress)
 }
 
 void
-cxsig_progress_count_filtered(CxsigProgress *progress, int64 n)
+cxsig_progress_count_filtered(CxsigProgress *progress, int64 position)
 {
-	progress->filtered += n;
+	uint64 from = progress->first;
+	uint64 to = progress->next;
+
+	/* the first entry that stands for the position or what is above it: positions ascend */
+	while (from < to)
+	{
+		uint64 middle = from + (to - from) / 2;
+
+		if (progress->ring[middle & (progress->capacity - 1)].position < position)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (from == progress->next || position < cxsig_progress_low(progress))
+		progress->filtered++;
+	else
+		progress->ring[from & (progress->capacity - 1)].filtered++;
 }
 
 int64

@@ -21,8 +21,8 @@ extern void cxsig_progress_pass(CxsigProgress *progress, int64 position, bool fi
 
 extern void cxsig_progress_done(CxsigProgress *progress, uint64 entry);
 
-/* Count an event filtered out outside the main range. */
-extern void cxsig_progress_count_filtered(CxsigProgress *progress, int64 n);
+/* An event was filtered out outside the main range: it counts once low is past its position. */
+extern void cxsig_progress_count_filtered(CxsigProgress *progress, int64 position);
 
 /* Everything below has its outcome. */
 extern int64 cxsig_progress_low(const CxsigProgress *progress);

@@ -27,7 +27,7 @@
 #define SQL_LOAD                                                                                   \
 	"select r.lane, r.position, r.forced, r.attempt, r.strikes, r.held, "                          \
 	"r.backfill, " CXSIG_HEAD_COLUMN(                                                              \
-		"$4 and r.backfill") ", " CXSIG_EVENT_COLUMNS                                              \
+		"$4 and (r.backfill or e.stale)") ", " CXSIG_EVENT_COLUMNS                                              \
 							 " from pg_catalog.unnest($2) as l (lane) cross join lateral"          \
 							 " (select * from cxsig.retry r where r.destination_id "               \
 							 "operator(pg_catalog.=) $1"                                           \

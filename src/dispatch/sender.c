@@ -116,7 +116,8 @@ sender_send(CxsigBatch *batch)
 
 	for (i = 0; i < batch->n; i++)
 	{
-		batch->items[i]->attempt++;
+		if (batch->items[i]->attempt++ == 0)
+			batch->items[i]->successes_seen = destination->breaker.successes;
 		batch->items[i]->sent_at = sent_at;
 	}
 	memset(&request, 0, sizeof(request));

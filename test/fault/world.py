@@ -24,8 +24,8 @@ DESTINATIONS = {
     "picky": {"poison_policy": "skip", "window": 200, "concurrency": 4},
     "held": {"poison_policy": "hold"},
     # Outages are all that happens to these two, and an outage burns no attempts.
-    "away": {"max_attempts": 12},
-    "quiet": {"max_attempts": 12, "filter": "$.ticket_id == \"T-7\""},
+    "away": {"max_attempts": 3},
+    "quiet": {"max_attempts": 3, "filter": "$.ticket_id == \"T-7\""},
     "sealed": {"history": "latest"},
     "batched": {"batch_size": 20, "batch_linger_ms": 20},
     "array": {"batch_size": 50, "history": "latest", "order_scope": "account"},

@@ -108,7 +108,7 @@ subtest 'no regression: history latest' => sub {
 };
 
 subtest 'no regression: a late revision is logged and not sent' => sub {
-	ingest(
+	my $newer = ingest(
 		$node,
 		ticket      => 'late',
 		sentiment   => 'positive',
@@ -133,10 +133,11 @@ subtest 'no regression: a late revision is logged and not sent' => sub {
 		'all: sent, marked stale' );
 	is( $node->safe_psql(
 			'postgres',
-			"select outcome from cxsig.deliveries where destination = 'latest'
-			and ticket_id = 'late' order by recorded_at desc limit 1" ),
-		'superseded',
-		'with a receipt that says so' );
+			"select outcome, superseded_by = '$newer->{event_id}' from cxsig.deliveries
+			where destination = 'latest' and ticket_id = 'late' order by recorded_at desc limit 1"
+		),
+		'superseded|t',
+		'with a receipt that says so and names the newer one' );
 };
 
 subtest

@@ -88,10 +88,20 @@ cxsig_breaker_failure(CxsigDestination *destination, uint64 lane, int64 retry_af
 		until = TimestampTzPlusMilliseconds(
 			now, cxsig_backoff_ms(++breaker->probes, PROBE_INITIAL_MS, PROBE_MAX_MS,
 								  pg_prng_double(&pg_global_prng_state)));
-	if (retry_after_ms >= 0)
-		until =
-			Max(until, TimestampTzPlusMilliseconds(now, Min(retry_after_ms, RETRY_AFTER_MAX_MS)));
 	breaker->hold_until = until;
+	cxsig_breaker_hold(destination, retry_after_ms, now);
+}
+
+void
+cxsig_breaker_hold(CxsigDestination *destination, int64 retry_after_ms, TimestampTz now)
+{
+	CxsigBreaker *breaker = &destination->breaker;
+
+	if (retry_after_ms < 0)
+		return;
+	breaker->hold_until =
+		Max(breaker->hold_until,
+			TimestampTzPlusMilliseconds(now, Min(retry_after_ms, RETRY_AFTER_MAX_MS)));
 }
 
 int64

@@ -24,6 +24,10 @@ extern TimestampTz cxsig_breaker_next(const CxsigDestination *destination, Times
 
 extern void cxsig_breaker_success(CxsigDestination *destination);
 
+/* Nothing is sent before so many ms are past, whatever the breaker says; -1 for nothing to obey. */
+extern void cxsig_breaker_hold(CxsigDestination *destination, int64 retry_after_ms,
+							   TimestampTz now);
+
 /* lane: of the first event. retry_after_ms: what the remote asked for, -1 for nothing. */
 extern void cxsig_breaker_failure(CxsigDestination *destination, uint64 lane, int64 retry_after_ms,
 								  TimestampTz now);

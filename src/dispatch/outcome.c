@@ -72,7 +72,10 @@ outcome_tell_breaker(const CxsigBatch *batch, const CxsigResult *results)
 		cxsig_breaker_failure(destination, batch->items[0]->lane->key, retry_after_ms,
 							  cxsig_clock_now());
 	else
+	{
 		cxsig_breaker_success(destination);
+		cxsig_breaker_hold(destination, retry_after_ms, cxsig_clock_now());
+	}
 }
 
 static void

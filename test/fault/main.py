@@ -32,6 +32,8 @@ from server import Stuck
 from world import DESTINATIONS, World
 from writers import Ledger, Writer
 
+# A run of so many seconds has time for every kind of fault.
+EVERY_KIND_FROM = 900
 EXAMPLES = 20
 DISK_SIZE = {True: "768m", False: "4g"}
 
@@ -110,12 +112,15 @@ def run(options, what, disk, scratch):
         world.prepare()
         writers = [Writer(spec, world.server, ledger, world.stop) for spec in what["writers"]]
         world.started = time.monotonic()
-        tracks = [threading.Thread(target=faults.run_track, args=(world, what[name], options.seconds))
+        tracks = [threading.Thread(target=faults.run_track, args=(world, what[name], None if options.short else options.seconds))
                   for name in ("server", "receiver")]
         for thread in writers + tracks:
             thread.start()
         for track in tracks:
             track.join()
+        if options.short or options.seconds >= EVERY_KIND_FROM:
+            for kind in faults.missed(world, what["server"] + what["receiver"], options.short):
+                world.finding("%s was planned and never happened" % kind)
         world.stop.set()
         for writer in writers:
             writer.join(60)

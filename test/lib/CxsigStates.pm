@@ -102,11 +102,20 @@ sub fill_states
 	$ask->(
 		"select cxsig.redrive('skipping', array[min(dead_letter_id)])
 		from cxsig.dead_letters where destination = 'skipping'" );
+	$ask->(
+		"select cxsig.discard('skipping', array[min(dead_letter_id)])
+		from cxsig.dead_letters where destination = 'skipping'" );
+	$ask->("select cxsig.replay('waiting', now() - interval '1 hour', filter => '\$.ticket_id == \"T-7\"')");
 	load_signals(
 		$node,
 		tickets => 20,
 		prefix  => 'waiting',
 		fields  => { churn_risk => 'high' } );
+	load_signals(
+		$node,
+		tickets => 10,
+		prefix  => 'older',
+		fields  => { churn_risk => 'high', backfill => JSON::PP::true() } );
 	ok( nothing_due( $node, 'postgres' ), 'states: the others go on' );
 	ok( wait_for(
 			$node, "select bool_and(in_doubt = 2) from cxsig.consumer_lag

@@ -92,9 +92,12 @@ subtest 'flat: 100,000 lanes at a destination that is down, then up' => sub {
 		options => {
 			projection       => 'ops',
 			concurrency      => 64,
+			window           => 100_000,
 			retry_initial_ms => 10 } );
 	load_signals( $node, tickets => 10_000, prefix => "b$_" ) for 1 .. 10;
 	took('100,000 tickets recorded');
+	ok( wait_for( $node, "select sum(lanes) >= 99_000 $worker", 120 ),
+		'all of them in memory' );
 	ok( $node->wait_for_log(qr/destination "down" fails/), 'it is down' );
 	$down->start;
 	ok( $down->wait_ok( 'down', 100_000, 300 ), 'it is up: all arrive' );

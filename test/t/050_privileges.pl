@@ -109,7 +109,7 @@ subtest 'cxsig_writer records, and nothing else' => sub {
 
 subtest 'cxsig_reader looks at views, and at no secret' => sub {
 	for my $view (
-		qw(destination_status worker_status consumer_lag latency deliveries dead_letters blocked_lanes quarantined unmapped_tags)
+		qw(destination_status worker_status consumer_lag latency deliveries dead_letters blocked_lanes quarantined unmapped_tags repairs)
 	  )
 	{
 		unlike( as( 'r', "select * from cxsig.$view" ), qr/ERROR/, $view );
@@ -120,6 +120,11 @@ subtest 'cxsig_reader looks at views, and at no secret' => sub {
 		'select * from cxsig.secret',
 		'select * from cxsig.destination',
 		"select cxsig.pause_destination('hook')",
+		"select cxsig.redrive('hook')",
+		"select cxsig.replay('hook', now())",
+		"select cxsig.discard('hook')",
+		"select cxsig.release_lane('hook', 1)",
+		'select cxsig.maintain()',
 		q{select cxsig.ingest('{}')} )
 	{
 		like( as( 'r', $sql ), qr/permission denied/, "not: $sql" );
@@ -142,6 +147,9 @@ subtest 'cxsig_admin manages, and cannot read a secret back' => sub {
 		'set_secret' );
 	like( as( 'a', "select ok from cxsig.test_destination('admin')" ),
 		qr/^t/, 'test_destination' );
+	unlike( as( 'a', "select cxsig.$_" ), qr/ERROR/, $_ )
+	  for "redrive('admin')", "replay('admin', now())", "discard('admin')",
+	  "release_lane('admin', 1)", 'maintain()';
 	like( as( 'a', "select cxsig.drop_destination('admin')" ),
 		qr/^$/, 'drop_destination' );
 	like(

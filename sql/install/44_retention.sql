@@ -255,33 +255,53 @@ $$;
 comment on function cxsig._drop_receipts(interval) is
     'internal: drops partitions of receipts that ended longer ago than keep and that no destination needs to know what it has sent';
 
+create function cxsig._drop_event_partition(partition regclass, high timestamptz) returns boolean
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    past record;
+begin
+    -- First the lock, then the look: a replay that is under way has read it, and ends first.
+    execute format('lock table %s in access exclusive mode', partition);
+    select * into past from cxsig._low_water();
+    -- An event that still has to go somewhere, or may be redriven, stays whatever its age.
+    if exists (select from cxsig._log o
+               where o.stream = 'live' and o.position >= past.low and o.recorded_at < high)
+       or exists (select from cxsig._log o
+                  where o.stream = 'backfill' and o.position >= past.backfill_low and o.recorded_at < high)
+       or exists (select from cxsig._log o where o.txid = any (past.doubt) and o.recorded_at < high)
+       or exists (select from cxsig.retry r where r.recorded_at < high)
+       or exists (select from cxsig.dead_letter l where l.resolution is null and l.recorded_at < high) then
+        raise lock_not_available; -- which gives up the lock
+    end if;
+    execute format('drop table %s', partition);
+    return true;
+exception
+    when lock_not_available then
+        return false;
+end
+$$;
+comment on function cxsig._drop_event_partition(regclass, timestamptz) is
+    'internal: drops a partition of the log that nothing needs; false where something does, or it would have to wait';
+
 create function cxsig._drop_events() returns integer
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
 declare
     keep interval := current_setting('cxsig.event_retention')::interval;
-    past record;
     one record;
     dropped integer := 0;
 begin
     if keep = interval '0' then
         return 0;
     end if;
-    select * into past from cxsig._low_water();
-    -- An event that still has to go somewhere, or may be redriven, stays whatever its age.
     for one in
         select p.partition, p.high::timestamptz as high from cxsig._partitions('cxsig.event') p
         where p.high::timestamptz < clock_timestamp() - keep
     loop
-        continue when exists (select from cxsig._log o
-                              where o.stream = 'live' and o.position >= past.low and o.recorded_at < one.high)
-                   or exists (select from cxsig._log o
-                              where o.stream = 'backfill' and o.position >= past.backfill_low and o.recorded_at < one.high)
-                   or exists (select from cxsig._log o where o.txid = any (past.doubt) and o.recorded_at < one.high)
-                   or exists (select from cxsig.retry r where r.recorded_at < one.high)
-                   or exists (select from cxsig.dead_letter l where l.resolution is null and l.recorded_at < one.high);
-        if cxsig._drop_partition(one.partition) then
+        if cxsig._drop_event_partition(one.partition, one.high) then
             dropped := dropped + 1;
             delete from cxsig.unmapped_tag u where u.recorded_at < one.high;
         end if;

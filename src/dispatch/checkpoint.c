@@ -48,8 +48,7 @@
 		"retry") " union " SQL_SEEN_IN_DOUBT("retry")
 #define SQL_LANES                                                    \
 	"select lane, pg_catalog.count(*),"                              \
-	" (pg_catalog.array_agg(next_attempt_at order by position))[1]," \
-	" (pg_catalog.array_agg(held order by position))[1]"             \
+	" pg_catalog.max(next_attempt_at), pg_catalog.bool_or(held)"     \
 	" from cxsig.retry where destination_id operator(pg_catalog.=) $1 group by lane"
 
 #define N_WRITTEN 12

@@ -420,7 +420,11 @@ turn_look_again(Turn *turn)
 			turn->wait_until = turn->now;
 		turn->wait_until = Min(turn->wait_until, cxsig_breaker_next(destination, turn->now));
 		if (cxsig_breaker_allows(destination, turn->now) > 0)
+		{
 			turn->wait_until = Min(turn->wait_until, cxsig_lanes_next_due(destination->lanes));
+			if (!dlist_is_empty(&destination->loading) && cxsig_destination_room(destination) > 0)
+				turn->wait_until = turn->now;
+		}
 		if (cxsig_guarded_usable())
 			turn->wait_until = Min(
 				turn->wait_until, cxsig_sender_due(destination, cxsig_registry_count(), turn->now));

@@ -65,7 +65,9 @@ static CxsigFeed *feed_create(CxsigStream stream, int64 high, const CxsigXids *d
 static void feed_join(CxsigFeed *feed, CxsigCursor *cursor);
 static void feed_free(CxsigFeed *feed);
 static int feed_room(const CxsigFeed *feed);
+static bool is_full(const CxsigCursor *cursor);
 static bool is_behind(const CxsigCursor *cursor);
+static void feeds_part(void);
 static void feed_part(CxsigFeed *feed);
 static void feed_unite(CxsigFeed *feed);
 static void feed_read_all(void *arg);
@@ -147,24 +149,39 @@ feed_room(const CxsigFeed *feed)
 	{
 		CxsigCursor *cursor = dlist_container(CxsigCursor, member, iter.cur);
 
-		if (is_behind(cursor) || (feed->stream == CXSIG_BACKFILL &&
-								  !cxsig_feed_at_end(&cursor->destination->cursors[CXSIG_LIVE])))
+		if (is_full(cursor) || (feed->stream == CXSIG_BACKFILL &&
+								!cxsig_feed_at_end(&cursor->destination->cursors[CXSIG_LIVE])))
 			return 0;
 		room = Min(room, cxsig_cursor_room(cursor));
 	}
 	return room;
 }
 
-/* Would it hold up the others of its feed: with too little room, or with live events of its own? */
+/* Has it too little room to be worth a read? */
 static bool
-is_behind(const CxsigCursor *cursor)
+is_full(const CxsigCursor *cursor)
 {
 	int enough = Max(Min(CXSIG_FEED_PAGE, cxsig_cursor_capacity(cursor)) / 4, 1);
 
+	return cxsig_cursor_room(cursor) < enough;
+}
+
+/* Would it hold up the others of a feed: being full, or reading live events on its own? */
+static bool
+is_behind(const CxsigCursor *cursor)
+{
 	if (cursor->stream == CXSIG_BACKFILL &&
 		cursor->destination->cursors[CXSIG_LIVE].feed != shared[CXSIG_LIVE])
 		return true;
-	return cxsig_cursor_room(cursor) < enough;
+	return is_full(cursor);
+}
+
+/* Those that fall behind read on their own from here: they must not keep the others from reading. */
+static void
+feeds_part(void)
+{
+	feed_part(shared[CXSIG_LIVE]);
+	feed_part(shared[CXSIG_BACKFILL]);
 }
 
 bool
@@ -172,6 +189,7 @@ cxsig_feed_has_room(void)
 {
 	dlist_iter iter;
 
+	feeds_part();
 	dlist_foreach (iter, &feeds)
 		if (feed_room(dlist_container(CxsigFeed, node, iter.cur)) > 0)
 			return true;
@@ -183,6 +201,7 @@ cxsig_feed_is_hungry(void)
 {
 	dlist_iter iter;
 
+	feeds_part();
 	dlist_foreach (iter, &feeds)
 	{
 		CxsigFeed *feed = dlist_container(CxsigFeed, node, iter.cur);
@@ -251,8 +270,7 @@ cxsig_feed_poll(bool *gone)
 	*gone = false;
 	if (dlist_is_empty(&feeds))
 		return true;
-	feed_part(shared[CXSIG_LIVE]);
-	feed_part(shared[CXSIG_BACKFILL]);
+	feeds_part();
 	context = AllocSetContextCreate(CurrentMemoryContext, "cxsig poll", ALLOCSET_DEFAULT_SIZES);
 	result = cxsig_guarded_run("cxsig: reading the outbox", feed_read_all, context);
 	*gone = result == CXSIG_GONE_EXTENSION;
@@ -296,6 +314,7 @@ feed_read(CxsigFeed *feed)
 	int room = feed_room(feed);
 	bool wants_heads = feed_wants_heads(feed);
 	bool heads = wants_heads && (feed->stream == CXSIG_BACKFILL || !feed->at_end);
+	bool left_over = feed->drain.n > 0;
 
 	if (room == 0 || !live_is_through(feed))
 		return;
@@ -313,7 +332,12 @@ feed_read(CxsigFeed *feed)
 	{
 		cxsig_feed_read_drain(feed->stream, &feed->drain, feed->drain_cursor, feed->high,
 							  feed->drain_aside, heads, room, &feed->drained);
-		if (feed->drained.n == room)
+		/*
+		 * After a page that was not the last no reading on. Nor after the last of a drain that began
+		 * in another poll: what has ended since is in doubt no more and not drained yet, and what is
+		 * read now would make it forgotten. The next poll comes at once.
+		 */
+		if (left_over || feed->drained.n == room)
 			return;
 		room -= feed->drained.n;
 	}

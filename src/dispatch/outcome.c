@@ -124,6 +124,7 @@ apply_retry(CxsigItem *item, const CxsigResult *result, bool was_open, Timestamp
 	}
 	if (was_open)
 	{
+		item->attempt--;
 		cxsig_lane_sending_to_back(item->lane);
 		return;
 	}

@@ -24,18 +24,22 @@
 #define ROWS_PER_LANE 16
 #define ROWS_PER_LANE_LATEST 256
 
-#define SQL_LOAD                                                                                   \
-	"select r.lane, r.position, r.forced, r.attempt, r.strikes, r.held, "                          \
-	"r.backfill, " CXSIG_HEAD_COLUMN(                                                              \
-		"$4 and (r.backfill or e.stale)") ", " CXSIG_EVENT_COLUMNS                                              \
-							 " from pg_catalog.unnest($2) as l (lane) cross join lateral"          \
-							 " (select * from cxsig.retry r where r.destination_id "               \
-							 "operator(pg_catalog.=) $1"                                           \
-							 " and r.lane operator(pg_catalog.=) l.lane order by r.position "      \
-							 "limit $3) r"                                                         \
-							 " join cxsig.event e on e.event_id operator(pg_catalog.=) r.event_id" \
-							 " and e.recorded_at operator(pg_catalog.=) r.recorded_at"             \
-							 " order by r.lane, r.position"
+/*
+ * A lane is held if one of its rows is, which need not be the first: rows of another stream or
+ * transaction may come to lie before it.
+ */
+#define SQL_LOAD                                                                            \
+	"select r.lane, r.position, r.forced, r.attempt, r.strikes, g.held, r.backfill, "       \
+	CXSIG_HEAD_COLUMN("$4") ", " CXSIG_EVENT_COLUMNS                                        \
+	" from pg_catalog.unnest($2) as l (lane) cross join lateral"                            \
+	" (select pg_catalog.bool_or(held) as held from cxsig.retry h"                          \
+	" where h.destination_id operator(pg_catalog.=) $1"                                     \
+	" and h.lane operator(pg_catalog.=) l.lane) g cross join lateral"                       \
+	" (select * from cxsig.retry r where r.destination_id operator(pg_catalog.=) $1"        \
+	" and r.lane operator(pg_catalog.=) l.lane order by r.position limit $3) r"             \
+	" join cxsig.event e on e.event_id operator(pg_catalog.=) r.event_id"                   \
+	" and e.recorded_at operator(pg_catalog.=) r.recorded_at"                               \
+	" order by r.lane, r.position"
 #define N_COLUMNS 8
 
 typedef struct RetryRow
@@ -45,7 +49,7 @@ typedef struct RetryRow
 	bool backfill;
 	int attempt;
 	int strikes;
-	bool held;
+	bool held; /* the lane is */
 } RetryRow;
 
 /* What a load asks for and gets. */
@@ -203,6 +207,7 @@ retry_restore_lane(RetryLoad *load, CxsigLane *lane)
 		lane->stored = Max(lane->stored - n, 0);
 	if (lane->queued > 0)
 		cxsig_lane_loading_to_ready(lane);
-	else
+	else if (lane->stored == 0)
 		cxsig_lane_forget(load->destination->lanes, lane);
+	/* else the whole page was superseded, and the next is read when that is written */
 }

@@ -87,7 +87,8 @@ cxsig_sender_due(CxsigDestination *destination, int n_destinations, TimestampTz 
 
 	if (due == DT_NOEND)
 		return due;
-	due = Max(due, cxsig_breaker_next(destination, now));
+	if (cxsig_breaker_next(destination, now) != DT_NOEND)
+		due = Max(due, cxsig_breaker_next(destination, now));
 	if (due <= now && cxsig_sender_allows(destination, n_destinations, now) > 0)
 		return now;
 	if (due <= now && cxsig_rate_allows(&destination->rate, now) > 0)

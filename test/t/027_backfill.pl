@@ -124,6 +124,19 @@ subtest
 	ask("select cxsig.drop_destination('log')");
   };
 
+subtest 'backfill: a destination that is nowhere near the others gets it too' => sub {
+	destination( $node, 'early', $sink->url('early') );
+	ingest( $node, ticket => 'N-1' );
+	load_signals( $node, tickets => 50, prefix => 'N', %backfill );
+	ok( idle($node), 'the last live event is before a backfill' );
+	destination( $node, 'new', $sink->url('new') );
+	ok( idle($node), 'a new destination has nothing to read' );
+	load_signals( $node, tickets => 60, prefix => 'NN', %backfill );
+	ok( $sink->wait_ok( 'new', 60, 30 ), 'more backfill reaches it' );
+	ok( idle($node), 'and it says so' );
+	ask("select cxsig.drop_destination('$_')") for qw(early new);
+};
+
 subtest 'flat: a stream without events moves on with the other' => sub {
 	destination( $node, 'moves', $sink->url('moves') );
 	load_signals( $node, tickets => 3000, prefix => 'Z' );

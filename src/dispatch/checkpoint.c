@@ -46,9 +46,9 @@
 	SQL_SEEN_ABOVE("delivery")                                        \
 	" union " SQL_SEEN_IN_DOUBT("delivery") " union " SQL_SEEN_ABOVE( \
 		"retry") " union " SQL_SEEN_IN_DOUBT("retry")
-#define SQL_LANES                                                    \
-	"select lane, pg_catalog.count(*),"                              \
-	" pg_catalog.max(next_attempt_at), pg_catalog.bool_or(held)"     \
+#define SQL_LANES                                                \
+	"select lane, pg_catalog.count(*),"                          \
+	" pg_catalog.max(next_attempt_at), pg_catalog.bool_or(held)" \
 	" from cxsig.retry where destination_id operator(pg_catalog.=) $1 group by lane"
 
 #define N_WRITTEN 12

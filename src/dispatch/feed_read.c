@@ -19,8 +19,9 @@
 #include "utils/uuid.h"
 #include "utils/xid8.h"
 
-#define READ_COLUMNS(heads) \
-	"o.position, o.txid, o.destination_id, o.forced, " CXSIG_HEAD_COLUMN("(" heads " or e.stale)") ", "
+#define READ_COLUMNS(heads)                                                        \
+	"o.position, o.txid, o.destination_id, o.forced, " CXSIG_HEAD_COLUMN("(" heads \
+																		 " or e.stale)") ", "
 #define READ_N_COLUMNS 5
 #define READ_EVENT                                  \
 	" e.event_id operator(pg_catalog.=) o.event_id" \

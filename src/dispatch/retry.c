@@ -28,18 +28,19 @@
  * A lane is held if one of its rows is, which need not be the first: rows of another stream or
  * transaction may come to lie before it.
  */
-#define SQL_LOAD                                                                            \
-	"select r.lane, r.position, r.forced, r.attempt, r.strikes, g.held, r.backfill, "       \
-	CXSIG_HEAD_COLUMN("$4") ", " CXSIG_EVENT_COLUMNS                                        \
-	" from pg_catalog.unnest($2) as l (lane) cross join lateral"                            \
-	" (select pg_catalog.bool_or(held) as held from cxsig.retry h"                          \
-	" where h.destination_id operator(pg_catalog.=) $1"                                     \
-	" and h.lane operator(pg_catalog.=) l.lane) g cross join lateral"                       \
-	" (select * from cxsig.retry r where r.destination_id operator(pg_catalog.=) $1"        \
-	" and r.lane operator(pg_catalog.=) l.lane order by r.position limit $3) r"             \
-	" join cxsig.event e on e.event_id operator(pg_catalog.=) r.event_id"                   \
-	" and e.recorded_at operator(pg_catalog.=) r.recorded_at"                               \
-	" order by r.lane, r.position"
+#define SQL_LOAD                                                                               \
+	"select r.lane, r.position, r.forced, r.attempt, r.strikes, g.held, "                      \
+	"r.backfill, " CXSIG_HEAD_COLUMN(                                                          \
+		"$4") ", " CXSIG_EVENT_COLUMNS                                                         \
+			  " from pg_catalog.unnest($2) as l (lane) cross join lateral"                     \
+			  " (select pg_catalog.bool_or(held) as held from cxsig.retry h"                   \
+			  " where h.destination_id operator(pg_catalog.=) $1"                              \
+			  " and h.lane operator(pg_catalog.=) l.lane) g cross join lateral"                \
+			  " (select * from cxsig.retry r where r.destination_id operator(pg_catalog.=) $1" \
+			  " and r.lane operator(pg_catalog.=) l.lane order by r.position limit $3) r"      \
+			  " join cxsig.event e on e.event_id operator(pg_catalog.=) r.event_id"            \
+			  " and e.recorded_at operator(pg_catalog.=) r.recorded_at"                        \
+			  " order by r.lane, r.position"
 #define N_COLUMNS 8
 
 typedef struct RetryRow

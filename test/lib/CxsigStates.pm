@@ -105,7 +105,9 @@ sub fill_states
 	$ask->(
 		"select cxsig.discard('skipping', array[min(dead_letter_id)])
 		from cxsig.dead_letters where destination = 'skipping'" );
-	$ask->("select cxsig.replay('waiting', now() - interval '1 hour', filter => '\$.ticket_id == \"T-7\"')");
+	$ask->(
+		"select cxsig.replay('waiting', now() - interval '1 hour', filter => '\$.ticket_id == \"T-7\"')"
+	);
 	load_signals(
 		$node,
 		tickets => 20,

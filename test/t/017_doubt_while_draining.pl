@@ -13,14 +13,21 @@ use Test::More;
 my $sink = CxsigTest::Sink->start;
 my $node = cxsig_node('draining');
 
-destination( $node, 'hook', $sink->url('hook'), options => { window => 10, total_timeout_ms => 600_000 } );
+destination( $node, 'hook', $sink->url('hook'),
+	options => { window => 10, total_timeout_ms => 600_000 } );
 my ( $large, $small ) = map { session($node) } 1 .. 2;
-$large->query_safe( 'begin; select cxsig.ingest(s::jsonb) from (values '
-	  . join( ', ', map { '(' . literal( signal( ticket => "large-$_" ) ) . ')' } 1 .. 30 )
+$large->query_safe(
+	'begin; select cxsig.ingest(s::jsonb) from (values '
+	  . join( ', ',
+		map { '(' . literal( signal( ticket => "large-$_" ) ) . ')' }
+		  1 .. 30 )
 	  . ') v (s)' );
-$small->query_safe( 'begin; select cxsig.ingest(' . literal( signal( ticket => 'small' ) ) . ')' );
+$small->query_safe( 'begin; select cxsig.ingest('
+	  . literal( signal( ticket => 'small' ) )
+	  . ')' );
 ingest( $node, ticket => 'after' );
-ok( $sink->wait_ok( 'hook', 1 ), 'what was committed after them is delivered' );
+ok( $sink->wait_ok( 'hook', 1 ),
+	'what was committed after them is delivered' );
 
 $sink->behave( 'hook', { hang => 1 } );
 $large->query_safe('commit');
@@ -32,9 +39,12 @@ $sink->behave( 'hook', { status => 200 } );
 $sink->stop;
 $sink->start;
 ok( $sink->wait_ok( 'hook', 32 ), 'all that were left arrive' );
-ok( idle($node), 'and have their outcome' );
-is( $node->safe_psql( 'postgres', "select count(*) from cxsig.deliveries where outcome = 'delivered'" ),
-	33, 'never lost: each of them' );
+ok( idle($node),                  'and have their outcome' );
+is( $node->safe_psql(
+		'postgres',
+		"select count(*) from cxsig.deliveries where outcome = 'delivered'" ),
+	33,
+	'never lost: each of them' );
 $_->quit for $large, $small;
 
 $node->stop;

@@ -124,7 +124,9 @@ subtest
 	ask("select cxsig.drop_destination('log')");
   };
 
-subtest 'backfill: a destination that is nowhere near the others gets it too' => sub {
+subtest
+  'backfill: a destination that is nowhere near the others gets it too' =>
+  sub {
 	destination( $node, 'early', $sink->url('early') );
 	ingest( $node, ticket => 'N-1' );
 	load_signals( $node, tickets => 50, prefix => 'N', %backfill );
@@ -133,15 +135,18 @@ subtest 'backfill: a destination that is nowhere near the others gets it too' =>
 	ok( idle($node), 'a new destination has nothing to read' );
 	load_signals( $node, tickets => 60, prefix => 'NN', %backfill );
 	ok( $sink->wait_ok( 'new', 60, 30 ), 'more backfill reaches it' );
-	ok( idle($node), 'and it says so' );
+	ok( idle($node),                     'and it says so' );
 	ask("select cxsig.drop_destination('$_')") for qw(early new);
-};
+  };
 
 subtest 'flat: a stream without events moves on with the other' => sub {
 	destination( $node, 'moves', $sink->url('moves') );
 	load_signals( $node, tickets => 3000, prefix => 'Z' );
 	ok( idle($node), 'many live events' );
-	ok( wait_for( $node, "select newest - backfill_low < 2048 from cxsig.consumer_lag where destination = 'moves'" ),
+	ok( wait_for(
+			$node,
+			"select newest - backfill_low < 2048 from cxsig.consumer_lag where destination = 'moves'"
+		),
 		'leave little to look through for backfill' );
 	ask("select cxsig.drop_destination('moves')");
 };

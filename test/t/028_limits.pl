@@ -13,7 +13,8 @@ use Test::More;
 
 my $sink = CxsigTest::Sink->start;
 # Nothing but the limits themselves may wake it.
-my $node = cxsig_node( 'limits', conf => "cxsig.poll_interval = 60s\ncxsig.checkpoint_interval = 60s\n" );
+my $node = cxsig_node( 'limits',
+	conf => "cxsig.poll_interval = 60s\ncxsig.checkpoint_interval = 60s\n" );
 
 sub ask
 {
@@ -106,19 +107,25 @@ subtest 'priority: what occurred first goes first' => sub {
 };
 
 subtest 'rate: whoever waits is woken for his turn' => sub {
-	destination( $node, 'turns', $sink->url('turns'), options => { rate_limit => 10, rate_burst => 1 } );
+	destination( $node, 'turns', $sink->url('turns'),
+		options => { rate_limit => 10, rate_burst => 1 } );
 	load_signals( $node, tickets => 25, prefix => 'U' );
 	ok( $sink->wait_ok( 'turns', 25, 20 ), '25 at 10 a second' );
 	ask("select cxsig.drop_destination('turns')");
-	destination( $node, 'lingers', $sink->url('lingers'),
-		config => { format => 'json_array' }, options => { batch_size => 100, batch_linger_ms => 50 } );
+	destination(
+		$node, 'lingers', $sink->url('lingers'),
+		config  => { format     => 'json_array' },
+		options => { batch_size => 100, batch_linger_ms => 50 } );
 	for my $n ( 1 .. 10 )
 	{
 		ingest( $node, ticket => "L-$n" );
 		$sink->wait_ok( 'lingers', $n, 5 );
 	}
 	ok( idle($node), 'ten batches of one' );
-	my ($least) = sort { $a <=> $b } split /\n/, ask("select commit_latency_ms from cxsig.deliveries where destination = 'lingers' and outcome = 'delivered'");
+	my ($least) = sort { $a <=> $b } split /\n/,
+	  ask(
+		"select commit_latency_ms from cxsig.deliveries where destination = 'lingers' and outcome = 'delivered'"
+	  );
 	cmp_ok( $least, '<', 1000, 'which did not wait for anything else' );
 	ask("select cxsig.drop_destination('lingers')");
 };

@@ -67,17 +67,30 @@ subtest 'outage: lag, no dead letters' => sub {
 	all_arrived( $node, $down, 'down', 'down' );
 };
 
-subtest 'outage: with history = latest it costs a request for each ticket' => sub {
+subtest 'outage: with history = latest it costs a request for each ticket' =>
+  sub {
 	my $crm = CxsigTest::Sink->start;
 
-	destination( $node, 'crm', $crm->url('crm'), options => { history => 'latest', retry_initial_ms => 50, retry_max_ms => 100 } );
+	destination(
+		$node, 'crm',
+		$crm->url('crm'),
+		options => {
+			history          => 'latest',
+			retry_initial_ms => 50,
+			retry_max_ms     => 100 } );
 	$crm->stop;
 	load_signals( $node, tickets => 300, prefix => 'c' ) for 1 .. 20;
-	ok( wait_for( $node, "select waiting >= 6000 from cxsig.destination_status where name = 'crm'" ), 'many revisions wait' );
+	ok( wait_for(
+			$node,
+			"select waiting >= 6000 from cxsig.destination_status where name = 'crm'"
+		),
+		'many revisions wait' );
 	$crm->start;
 	ok( idle( $node, 120 ), 'back again, all have their outcome' );
-	cmp_ok( $crm->stats('crm')->{received}, '<=', 303, 'one request a ticket' );
-	is( $node->safe_psql( 'postgres', <<'SQL'), '300|300', 'the newest of each was delivered, and nothing else' );
+	cmp_ok( $crm->stats('crm')->{received},
+		'<=', 303, 'one request a ticket' );
+	is( $node->safe_psql( 'postgres',
+			<<'SQL'), '300|300', 'the newest of each was delivered, and nothing else' );
 select count(*) filter (where r.head_event_id = v.event_id), count(*)
 from cxsig.deliveries v
 	cross join lateral (select h.head_event_id from cxsig.ticket_revision h where h.ticket_id = v.ticket_id
@@ -85,7 +98,7 @@ from cxsig.deliveries v
 where v.destination = 'crm' and v.outcome = 'delivered'
 SQL
 	$node->safe_psql( 'postgres', "select cxsig.drop_destination('crm')" );
-};
+  };
 
 subtest 'unauthorised: the destination stops, its events wait' => sub {
 	$sink->behave( 'up', { status => 401 } );

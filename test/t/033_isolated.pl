@@ -27,13 +27,17 @@ destination( $node, 'other', $sink->url('other') );
 load_signals( $node, tickets => 50, prefix => 'other' );
 ok( $sink->wait_ok( 'other', 50, 20 ),
 	'isolated: another destination gets its events at once' );
-$node->safe_psql( 'postgres', 'select count(cxsig.drop_destination(name)) from cxsig.destination' );
+$node->safe_psql( 'postgres',
+	'select count(cxsig.drop_destination(name)) from cxsig.destination' );
 
 # Both are at the end of the log, and share its feed.
-destination( $node, $_, $sink->url($_), options => { window => 10, concurrency => 5, total_timeout_ms => 600_000 } )
+destination( $node, $_, $sink->url($_),
+	options =>
+	  { window => 10, concurrency => 5, total_timeout_ms => 600_000 } )
   for qw(full free);
 load_signals( $node, tickets => 5, prefix => 'both' );
-ok( $sink->wait_ok( $_, 5 ), "isolated: $_ gets its events" ) for qw(full free);
+ok( $sink->wait_ok( $_, 5 ), "isolated: $_ gets its events" )
+  for qw(full free);
 $sink->behave( 'full', { hang => 1 } );
 load_signals( $node, tickets => 50, prefix => "more$_" ) for 1 .. 3;
 ok( $sink->wait_ok( 'free', 155, 20 ),

@@ -92,9 +92,13 @@ insert into cxsig.processed_key
 	select k.source_system, 'old-' || n, k.event_id, '2020-01-15T00:00:00Z', k.version, k.digest
 	from (select * from cxsig.processed_key limit 1) k, generate_series(1, 100) n;
 SQL
-my $keys = value("select count(*) from cxsig.processed_key where idempotency_key not like 'old-%'");
+my $keys = value(
+	"select count(*) from cxsig.processed_key where idempotency_key not like 'old-%'"
+);
 value('select cxsig.maintain()');
-is( value("select count(*) from cxsig.processed_key where idempotency_key like 'old-%'"),
+is( value(
+		"select count(*) from cxsig.processed_key where idempotency_key like 'old-%'"
+	),
 	value("select count(*) from cxsig.processed_key") - $keys,
 	'retention: keys stay for ever unless it is set' );
 value("alter system set cxsig.key_retention = '30d'");

@@ -48,9 +48,10 @@ from cxsig.destination d
     cross join lateral (select pg_catalog.count(*) as rows,
                                pg_catalog.min(w.position) as first, pg_catalog.max(w.position) as last,
                                pg_catalog.count(*) filter (where w.wanted) as events,
-                               pg_catalog.min(w.recorded_at) filter (where w.wanted) as oldest
+                               pg_catalog.min(w.recorded_at) filter (where w.wanted and not w.repair) as oldest
                         from (select o.position, o.recorded_at,
-                                     coalesce(o.destination_id = d.destination_id, true) as wanted
+                                     coalesce(o.destination_id = d.destination_id, true) as wanted,
+                                     o.destination_id is not null as repair
                               from ((select o.* from cxsig.outbox o
                                      where (o.stream, o.position) >= ('live'::cxsig.stream, c.low) and o.stream < 'backfill'
                                      order by o.stream, o.position limit 10000)
@@ -90,7 +91,7 @@ comment on column cxsig.consumer_lag.newest is 'the greatest position in the liv
 comment on column cxsig.consumer_lag.in_doubt is 'open transactions that may still bring events below high';
 comment on column cxsig.consumer_lag.events_behind is 'live events from low on, filtered ones included; exact below 10,000, about right above';
 comment on column cxsig.consumer_lag.retrying is 'live events that wait for another attempt, or behind one in their lane that does';
-comment on column cxsig.consumer_lag.waiting_since is 'when the oldest waiting live event was recorded; null where nothing live waits';
+comment on column cxsig.consumer_lag.waiting_since is 'when the oldest waiting live event was recorded, redrives aside; null where nothing live waits';
 comment on column cxsig.consumer_lag.oldest_waiting is 'the age of the oldest waiting live event';
 comment on column cxsig.consumer_lag.backfill_low is 'as low, for the backfill stream';
 comment on column cxsig.consumer_lag.backfill_high is 'as high, for the backfill stream';
@@ -177,7 +178,7 @@ from (select d.name as destination,
              pg_catalog.percentile_cont(array[0.5, 0.95, 0.99]) within group (order by s.ms) as shares,
              pg_catalog.max(s.ms) as longest
       from cxsig.destination d
-          cross join lateral (select v.outcome, v.backfill, v.occurred_at, v.recorded_at, v.sent_at, v.finished_at
+          cross join lateral (select v.event_id, v.outcome, v.backfill, v.occurred_at, v.recorded_at, v.sent_at, v.finished_at
                               from cxsig.delivery v
                               where v.destination_id = d.destination_id
                               order by v.position desc
@@ -189,9 +190,11 @@ from (select d.name as destination,
       where r.outcome = 'delivered'
         and not r.backfill
         and r.finished_at > pg_catalog.now() - interval '1 hour'
+        and not exists (select from cxsig.dead_letter l
+                        where l.event_id = r.event_id and l.destination_id = d.destination_id)
       group by d.name, s.stage) t
 order by t.destination, t.stage;
-comment on view cxsig.latency is 'how long live deliveries of the last hour took, among the newest 10,000 receipts of each destination; backfill is left out';
+comment on view cxsig.latency is 'how long live deliveries of the last hour took, among the newest 10,000 receipts of each destination; backfill, and what was dead and redriven, is left out';
 comment on column cxsig.latency.destination is 'the destination';
 comment on column cxsig.latency.stage is 'from when to when: occurred -> applied (since the signal was true), commit -> applied (since it was recorded here), sent -> applied (the last request)';
 comment on column cxsig.latency.events is 'deliveries counted';

@@ -152,6 +152,7 @@ item_create(CxsigDestination *destination, const CxsigFeedRow *row, bool backfil
 	item->position = row->position;
 	item->forced = row->forced;
 	item->backfill = backfill;
+	item->repair = row->destination_id != 0;
 	destination->held++;
 	return item;
 }

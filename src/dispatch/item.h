@@ -33,6 +33,7 @@ typedef struct CxsigItem
 	bool stored;					/* has a row in cxsig.retry */
 	bool forced;
 	bool backfill;		   /* of the backfill stream */
+	bool repair;		   /* a redrive: as old as it is because it was dead */
 	int attempt;		   /* attempts made */
 	int strikes;		   /* of those, failed while others passed */
 	uint64 successes_seen; /* the destination's, when it was sent first or failed last */

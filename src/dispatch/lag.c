@@ -233,7 +233,7 @@ look_at_memory(CxsigLane *lane, const CxsigItem *head)
 	{
 		const CxsigItem *item = dlist_container(CxsigItem, node, iter.cur);
 
-		if (item->backfill)
+		if (item->backfill || item->repair)
 			continue;
 		found.oldest = Min(found.oldest, item->ref->event->recorded_at);
 		break;

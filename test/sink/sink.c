@@ -208,7 +208,8 @@ daemon_log(void *cls, const char *format, va_list args)
 static struct MHD_Daemon *
 start_daemon(const SinkOptions *options)
 {
-	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+	/* not epoll: with 128 connections ready at once its loop waits for another event before it reads */
+	unsigned int flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 						 MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG;
 	struct MHD_OptionItem tls[SINK_TLS_OPTIONS] = {{MHD_OPTION_END, 0, NULL}};
 	struct sockaddr_in address;

@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "dispatch/doubt.h"
+#include "lib/qunique.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
 #include "utils/xid8.h"
@@ -27,6 +28,8 @@ cxsig_xids_running(CxsigXids *running, Snapshot snapshot)
 		 FullTransactionIdAdvance(&xid))
 		cxsig_xids_add(running, xid);
 	qsort(running->xids, running->n, sizeof(FullTransactionId), xid_compare);
+	/* while a transaction is being prepared a snapshot has it twice */
+	running->n = (int) qunique(running->xids, running->n, sizeof(FullTransactionId), xid_compare);
 }
 
 /* The 64-bit form of an xid that is not later than next. */

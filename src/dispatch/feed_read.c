@@ -26,40 +26,49 @@
 #define READ_EVENT                                  \
 	" e.event_id operator(pg_catalog.=) o.event_id" \
 	" and e.recorded_at operator(pg_catalog.=) o.recorded_at"
-#define READ_ABOVE(stream) \
-	" where o.stream operator(pg_catalog.=) '" stream "' and o.position operator(pg_catalog.>) $1"
-#define READ_OF(stream)                               \
-	" where o.stream operator(pg_catalog.=) '" stream \
-	"' and o.txid operator(pg_catalog.=) any ($1)"    \
-	" and o.position operator(pg_catalog.>) $2 and o.position operator(pg_catalog.<=) $3"
 #define READ_PAGE(limit) " order by o.position limit " limit
 
-/* heads and limit are parameters, where is READ_ABOVE or READ_OF. */
-#define READ_OUTBOX(heads, where, limit)                                                        \
-	"select " READ_COLUMNS(heads) CXSIG_EVENT_COLUMNS " from cxsig.outbox o join cxsig.event e" \
-													  " on" READ_EVENT where                    \
-													  READ_PAGE(limit)
-/* Each side gives a page at most, by its index, and then each row its event, by its own. */
-#define READ_BOTH(heads, where, limit)                                                            \
-	"select " READ_COLUMNS(heads) CXSIG_EVENT_COLUMNS                                             \
-		" from ((select o.* from cxsig.outbox o" where                                            \
-		READ_PAGE(                                                                                \
-			limit) ") union all"                                                                  \
-				   " (select o.* from cxsig.remnant o" where                                      \
-				   READ_PAGE(                                                                     \
-					   limit) ")) o"                                                              \
-							  " cross join lateral (select * from cxsig.event e where" READ_EVENT \
-							  " limit 1) e" READ_PAGE(limit)
+/* Rows of a table above $1, in order: by its index on (stream, position). */
+#define READ_ABOVE(table, stream, limit)                                                   \
+	"select o.* from cxsig." table " o where o.stream operator(pg_catalog.=) '" stream "'" \
+	" and o.position operator(pg_catalog.>) $1" READ_PAGE(limit)
+
+/*
+ * Rows of a table that the transactions $1 wrote: one transaction at a time, so that it is by its
+ * index on (txid, position) whatever the planner thinks of a list of them.
+ */
+#define READ_OF(table, stream, limit)                                                   \
+	"select o.* from pg_catalog.unnest($1) x (txid) cross join lateral"                 \
+	" (select o.* from cxsig." table " o where o.txid operator(pg_catalog.=) x.txid"    \
+	" and o.stream operator(pg_catalog.=) '" stream "'"                                 \
+	" and o.position operator(pg_catalog.>) $2 and o.position operator(pg_catalog.<=) " \
+	"$3" READ_PAGE(limit) ") o" READ_PAGE(limit)
+
+/* The rows first, a page at most, and then each its event, by its own index. */
+#define READ_EVENTS(heads, rows, limit)                                     \
+	"select " READ_COLUMNS(heads) CXSIG_EVENT_COLUMNS                       \
+		" from (" rows ") o"                                                \
+		" cross join lateral (select * from cxsig.event e where" READ_EVENT \
+		" limit 1) e" READ_PAGE(limit)
+
+/* READ is READ_ABOVE or READ_OF; heads and limit are parameters. */
+#define READ_OUTBOX(read, stream, heads, limit) \
+	READ_EVENTS(heads, read("outbox", stream, limit), limit)
+#define READ_BOTH(read, stream, heads, limit)                                                 \
+	READ_EVENTS(                                                                              \
+		heads,                                                                                \
+		"(" read("outbox", stream, limit) ") union all (" read("remnant", stream, limit) ")", \
+		limit)
 
 /* By stream; and whether the remnant is read too. */
 static const char *const main_sql[CXSIG_STREAMS][2] = {
-	{READ_OUTBOX("$3", READ_ABOVE("live"), "$2"), READ_BOTH("$3", READ_ABOVE("live"), "$2")},
-	{READ_OUTBOX("$3", READ_ABOVE("backfill"), "$2"),
-	 READ_BOTH("$3", READ_ABOVE("backfill"), "$2")},
+	{READ_OUTBOX(READ_ABOVE, "live", "$3", "$2"), READ_BOTH(READ_ABOVE, "live", "$3", "$2")},
+	{READ_OUTBOX(READ_ABOVE, "backfill", "$3", "$2"),
+	 READ_BOTH(READ_ABOVE, "backfill", "$3", "$2")},
 };
 static const char *const drain_sql[CXSIG_STREAMS][2] = {
-	{READ_OUTBOX("$5", READ_OF("live"), "$4"), READ_BOTH("$5", READ_OF("live"), "$4")},
-	{READ_OUTBOX("$5", READ_OF("backfill"), "$4"), READ_BOTH("$5", READ_OF("backfill"), "$4")},
+	{READ_OUTBOX(READ_OF, "live", "$5", "$4"), READ_BOTH(READ_OF, "live", "$5", "$4")},
+	{READ_OUTBOX(READ_OF, "backfill", "$5", "$4"), READ_BOTH(READ_OF, "backfill", "$5", "$4")},
 };
 
 #define SQL_REACH "select last_value from cxsig.remnant_position"

@@ -132,7 +132,7 @@ cxsig_progress_count_filtered(CxsigProgress *progress, int64 position)
 	uint64 from = progress->first;
 	uint64 to = progress->next;
 
-	/* the first entry that stands for the position or what is above it: positions ascend */
+	/* the first entry that stands for what is above it: positions ascend */
 	while (from < to)
 	{
 		uint64 middle = from + (to - from) / 2;
@@ -142,10 +142,11 @@ cxsig_progress_count_filtered(CxsigProgress *progress, int64 position)
 		else
 			to = middle;
 	}
-	if (from == progress->next || position < cxsig_progress_low(progress))
+	/* low is past it as soon as the entry before that is done */
+	if (from == progress->first)
 		progress->filtered++;
 	else
-		progress->ring[from & (progress->capacity - 1)].filtered++;
+		progress->ring[(from - 1) & (progress->capacity - 1)].filtered++;
 }
 
 int64

@@ -53,6 +53,31 @@ subtest 'flat: what an ingest writes leaves nothing to vacuum' => sub {
 		'no row of the log was updated' );
 };
 
+subtest 'flat: what commits late is found without a walk through the log' =>
+  sub {
+	my $read =
+	  q{(select sum(idx_tup_fetch) from pg_stat_user_tables where schemaname = 'cxsig' and relname ~ '^outbox')};
+	ok( wait_for( $node, "select $read >= 6001" ),
+		'what was read so far is counted' );
+	my $before = $node->safe_psql( 'postgres', "select $read" );
+
+	for my $n ( 1 .. 20 )
+	{
+		$writer->query_safe( 'begin; select cxsig.ingest('
+			  . literal( signal( ticket => "late-$n" ) )
+			  . ')' );
+		ingest( $node, ticket => "early-$n" );
+		$sink->wait_ok( 'hook', 6001 + 2 * $n - 1 );
+		$writer->query_safe('commit');
+		$sink->wait_ok( 'hook', 6001 + 2 * $n );
+	}
+	ok( idle($node), 'twenty late ones' );
+	ok( wait_for( $node, "select $read >= $before + 40" ),
+		'they are counted' );
+	cmp_ok( $node->safe_psql( 'postgres', "select $read" ) - $before,
+		'<', 6000, 'few rows were looked at' );
+  };
+
 $reader->quit;
 $writer->quit;
 $node->stop;

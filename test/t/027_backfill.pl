@@ -139,13 +139,18 @@ subtest
 	ask("select cxsig.drop_destination('$_')") for qw(early new);
   };
 
-subtest 'poison: a held lane stays held when backfill comes to lie before its head' => sub {
-	destination( $node, 'holds', $sink->url( 'holds', poison_key => 'H-1' ),
+subtest
+  'poison: a held lane stays held when backfill comes to lie before its head'
+  => sub {
+	destination(
+		$node, 'holds',
+		$sink->url( 'holds', poison_key => 'H-1' ),
 		options => { poison_policy => 'hold', paused => JSON::PP::true } );
 	ingest( $node, ticket => 'H-1', backfill => JSON::PP::true );
 	ingest( $node, ticket => 'H-1' );
 	ask("select cxsig.resume_destination('holds')");
-	ok( wait_for( $node, "select count(*) = 2 and bool_or(held) from cxsig.retry" ),
+	ok( wait_for(
+			$node, "select count(*) = 2 and bool_or(held) from cxsig.retry" ),
 		'the live one is held, the older one behind it' );
 
 	# Another destination that works shows that all were looked at again.
@@ -154,14 +159,18 @@ subtest 'poison: a held lane stays held when backfill comes to lie before its he
 	ok( $sink->wait_ok( $_, 1 ), "$_ gets what is new" ) for qw(other holds);
 	is( scalar( grep { $_->{key} eq 'H-1' } $sink->log('holds') ),
 		1, 'neither of the lane is sent' );
-	is( ask("select held, events_waiting from cxsig.blocked_lanes where destination = 'holds'"),
-		't|2', 'it is blocked' );
+	is( ask("select held, events_waiting from cxsig.blocked_lanes where destination = 'holds'"
+		),
+		't|2',
+		'it is blocked' );
 	$sink->behave( 'holds', { status => 200 } );
-	is( ask("select cxsig.release_lane('holds', lane) from cxsig.blocked_lanes where destination = 'holds'"),
-		't', 'a person lets it go' );
+	is( ask("select cxsig.release_lane('holds', lane) from cxsig.blocked_lanes where destination = 'holds'"
+		),
+		't',
+		'a person lets it go' );
 	ok( idle($node), 'and all is done' );
 	ask("select cxsig.drop_destination('$_')") for qw(holds other);
-};
+  };
 
 subtest 'flat: a stream without events moves on with the other' => sub {
 	destination( $node, 'moves', $sink->url('moves') );

@@ -12,6 +12,7 @@
 /* For cxsig_cursor_place. */
 static CxsigXids place_doubts = {NULL, 0, 0};
 
+static CxsigDraining *draining_find(const CxsigCursor *cursor, FullTransactionId xid);
 static CxsigDraining *draining_get(CxsigCursor *cursor, FullTransactionId xid);
 static void draining_filter(CxsigDraining *draining, int64 position);
 static void draining_settle(CxsigCursor *cursor, CxsigDraining *draining);
@@ -55,13 +56,13 @@ cxsig_cursor_room(const CxsigCursor *cursor)
 }
 
 void
-cxsig_cursor_open(CxsigCursor *cursor, struct CxsigItem *item, FullTransactionId drained)
+cxsig_cursor_open(CxsigCursor *cursor, struct CxsigItem *item, FullTransactionId xid, bool drained)
 {
 	item->cursor = cursor;
 	cursor->held++;
-	if (FullTransactionIdIsValid(drained))
+	if (drained)
 	{
-		item->draining = draining_get(cursor, drained);
+		item->draining = draining_get(cursor, xid);
 		item->draining->open++;
 	}
 	else
@@ -69,12 +70,16 @@ cxsig_cursor_open(CxsigCursor *cursor, struct CxsigItem *item, FullTransactionId
 }
 
 void
-cxsig_cursor_pass(CxsigCursor *cursor, int64 position, FullTransactionId drained, bool filtered)
+cxsig_cursor_pass(CxsigCursor *cursor, int64 position, FullTransactionId xid, bool drained,
+				  bool filtered)
 {
-	if (!FullTransactionIdIsValid(drained))
-		cxsig_progress_pass(cursor->progress, position, filtered);
-	else if (filtered)
-		draining_filter(draining_get(cursor, drained), position);
+	CxsigDraining *draining = drained ? draining_get(cursor, xid) : draining_find(cursor, xid);
+
+	/* While a transaction is listed as in doubt, a restart counts all of it that is below its place. */
+	if (filtered && draining != NULL)
+		draining_filter(draining, position);
+	if (!drained)
+		cxsig_progress_pass(cursor->progress, position, filtered && draining == NULL);
 }
 
 void
@@ -107,18 +112,29 @@ draining_filter(CxsigDraining *draining, int64 position)
 	draining->filtered[draining->n_filtered++] = position;
 }
 
+/* NULL where that transaction is not being drained. */
 static CxsigDraining *
-draining_get(CxsigCursor *cursor, FullTransactionId xid)
+draining_find(const CxsigCursor *cursor, FullTransactionId xid)
 {
 	dlist_iter iter;
-	CxsigDraining *draining;
 
-	dlist_foreach (iter, &cursor->drainings)
+	dlist_foreach (iter, &((CxsigCursor *) cursor)->drainings)
 	{
-		draining = dlist_container(CxsigDraining, node, iter.cur);
+		CxsigDraining *draining = dlist_container(CxsigDraining, node, iter.cur);
+
 		if (FullTransactionIdEquals(draining->xid, xid))
 			return draining;
 	}
+	return NULL;
+}
+
+static CxsigDraining *
+draining_get(CxsigCursor *cursor, FullTransactionId xid)
+{
+	CxsigDraining *draining = draining_find(cursor, xid);
+
+	if (draining != NULL)
+		return draining;
 	draining = MemoryContextAllocZero(cursor->destination->context, sizeof(CxsigDraining));
 	draining->xid = xid;
 	draining->reading = true;

@@ -72,13 +72,13 @@ extern int cxsig_cursor_room(const CxsigCursor *cursor);
 extern int cxsig_cursor_capacity(const CxsigCursor *cursor);
 
 /*
- * A row that waits for its outcome, in item; or one with nothing to wait for. drained: the
- * transaction in doubt it came with, or InvalidFullTransactionId for the main range.
+ * A row that waits for its outcome, in item; or one with nothing to wait for, which that transaction
+ * wrote (or none). drained: it came with a transaction that was in doubt.
  */
-extern void cxsig_cursor_open(CxsigCursor *cursor, struct CxsigItem *item,
-							  FullTransactionId drained);
-extern void cxsig_cursor_pass(CxsigCursor *cursor, int64 position, FullTransactionId drained,
-							  bool filtered);
+extern void cxsig_cursor_open(CxsigCursor *cursor, struct CxsigItem *item, FullTransactionId xid,
+							  bool drained);
+extern void cxsig_cursor_pass(CxsigCursor *cursor, int64 position, FullTransactionId xid,
+							  bool drained, bool filtered);
 
 /* The item has its outcome. */
 extern void cxsig_cursor_settle(struct CxsigItem *item);

@@ -52,18 +52,17 @@ void
 cxsig_destination_accept(CxsigCursor *cursor, const CxsigFeedRow *row, bool drained)
 {
 	CxsigDestination *destination = cursor->destination;
-	FullTransactionId xid = drained ? row->xid : InvalidFullTransactionId;
 	bool seen = was_seen(destination, row->position);
 	CxsigItem *item;
 	CxsigLane *lane;
 
 	if (seen || !cxsig_event_matches(&destination->view, row->ref->event))
 	{
-		cxsig_cursor_pass(cursor, row->position, xid, !seen);
+		cxsig_cursor_pass(cursor, row->position, row->xid, drained, !seen);
 		return;
 	}
 	item = item_create(destination, row, cursor->stream == CXSIG_BACKFILL);
-	cxsig_cursor_open(cursor, item, xid);
+	cxsig_cursor_open(cursor, item, row->xid, drained);
 	if (supersede(item, row))
 		return;
 	lane = cxsig_lane_get(destination->lanes,

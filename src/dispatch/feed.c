@@ -432,7 +432,7 @@ feed_move_on(CxsigFeed *feed)
 	cxsig_xids_copy(&feed->doubts, &running);
 	dlist_foreach (iter, &feed->members)
 		cxsig_cursor_pass(dlist_container(CxsigCursor, member, iter.cur), top,
-						  InvalidFullTransactionId, false);
+						  InvalidFullTransactionId, false, false);
 }
 
 static void
@@ -452,7 +452,7 @@ feed_hand_out_page(CxsigFeed *feed, const CxsigFeedPage *page, bool drained)
 			if (row->destination_id == 0 || row->destination_id == cursor->destination->id)
 				cxsig_destination_accept(cursor, row, drained);
 			else if (!drained)
-				cxsig_cursor_pass(cursor, row->position, InvalidFullTransactionId, false);
+				cxsig_cursor_pass(cursor, row->position, InvalidFullTransactionId, false, false);
 		}
 	}
 }

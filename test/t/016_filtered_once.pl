@@ -40,5 +40,33 @@ is( $node->safe_psql(
 	1,
 	'filtered: counted once' );
 
+# The same for what such a transaction wrote later, which is read in the main range.
+my $late = session($node);
+$sink->reset('high');
+$sink->behave( 'high', { fail_key => 'late', hang => 1 } );
+$late->query_safe( 'begin; select cxsig.ingest('
+	  . literal( signal( ticket => 'late', churn_risk => 'high' ) )
+	  . ')' );
+ingest( $node, ticket => 'between', churn_risk => 'high' );
+ok( $sink->wait_counters( 'high', { ok => 1 } ),
+	'one that came between passes' );
+$late->query_safe( 'select cxsig.ingest('
+	  . literal( signal( ticket => 'left-out', churn_risk => 'low' ) )
+	  . '); commit' );
+ok( in_flight( $sink, 'high', 1 ), 'the late one is out, and stays so' );
+$late->quit;
+ingest( $node, ticket => "next-$_", churn_risk => 'high' ) for 1 .. 20;
+ok( $sink->wait_counters( 'high', { ok => 21 } ), 'others pass' );
+ok( wait_for( $node, 'select high = newest from cxsig.consumer_lag' ),
+	'and are in the checkpoint' );
+$node->stop('immediate');
+$sink->behave( 'high', { status => 200 } );
+$node->start;
+ok( idle($node), 'started again, all is done' );
+is( $node->safe_psql(
+		'postgres', 'select filtered from cxsig.destination_status' ),
+	2,
+	'filtered: each counted once' );
+
 $node->stop;
 done_testing();

@@ -80,9 +80,10 @@ subtest 'outage: with history = latest it costs a request for each ticket' =>
 			retry_max_ms     => 100 } );
 	$crm->stop;
 	load_signals( $node, tickets => 300, prefix => 'c' ) for 1 .. 20;
+	ok( $node->wait_for_log(qr/destination "crm" fails/), 'it is down' );
 	ok( wait_for(
 			$node,
-			"select waiting >= 6000 from cxsig.destination_status where name = 'crm'"
+			"select high > low + 300 from cxsig.consumer_lag where destination = 'crm'"
 		),
 		'many revisions wait' );
 	$crm->start;

@@ -96,7 +96,7 @@ subtest 'flat: 100,000 lanes at a destination that is down, then up' => sub {
 			retry_initial_ms => 10 } );
 	load_signals( $node, tickets => 10_000, prefix => "b$_" ) for 1 .. 10;
 	took('100,000 tickets recorded');
-	ok( wait_for( $node, "select sum(lanes) >= 99_000 $worker", 120 ),
+	ok( wait_for( $node, "select sum(lanes) >= 99000 $worker", 120 ),
 		'all of them in memory' );
 	ok( $node->wait_for_log(qr/destination "down" fails/), 'it is down' );
 	$down->start;

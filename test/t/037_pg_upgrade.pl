@@ -28,6 +28,12 @@ my $open = fill_states( $old, $sink );
 $open->query_safe('rollback');
 $open->quit;
 $old->safe_psql( 'postgres', "rollback prepared 'open'" );
+ok( wait_for(
+		$old,
+		"select sum(events_in_memory + in_flight) = 0 and bool_and(last_turn_ago < '1 s')
+			from cxsig.worker_status where process = 'dispatcher'"
+	),
+	'nothing is under way' );
 my $contents = contents( $old, 'postgres', 'destination' );
 my $before   = as_before($sink);
 my $next     = $old->safe_psql( 'postgres',

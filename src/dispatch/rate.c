@@ -36,9 +36,7 @@ cxsig_rate_allows(CxsigRate *rate, TimestampTz now)
 TimestampTz
 cxsig_rate_next(const CxsigRate *rate, TimestampTz now)
 {
-	if (rate->per_second <= 0)
-		return DT_NOEND;
-	if (rate->tokens >= 1.0)
+	if (rate->per_second <= 0 || rate->tokens >= 1.0)
 		return now;
 	return rate->filled_at +
 		   (TimestampTz) ceil((1.0 - rate->tokens) / rate->per_second * USECS_PER_SEC);

@@ -21,7 +21,7 @@ extern void cxsig_rate_init(CxsigRate *rate, double per_second, int burst, Times
 /* How many requests may go out now. */
 extern int cxsig_rate_allows(CxsigRate *rate, TimestampTz now);
 
-/* When the next may, if none may now; DT_NOEND where there is no limit. */
+/* When the next may: now, unless the limit says later. */
 extern TimestampTz cxsig_rate_next(const CxsigRate *rate, TimestampTz now);
 
 /* One has gone out. */

@@ -255,24 +255,34 @@ $$;
 comment on function cxsig._drop_receipts(interval) is
     'internal: drops partitions of receipts that ended longer ago than keep and that no destination needs to know what it has sent';
 
-create function cxsig._drop_event_partition(partition regclass, high timestamptz) returns boolean
+create function cxsig._are_events_needed(high timestamptz) returns boolean
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
 declare
     past record;
 begin
+    select * into past from cxsig._low_water();
+    return exists (select from cxsig._log o
+                   where o.stream = 'live' and o.position >= past.low and o.recorded_at < high)
+        or exists (select from cxsig._log o
+                   where o.stream = 'backfill' and o.position >= past.backfill_low and o.recorded_at < high)
+        or exists (select from cxsig._log o where o.txid = any (past.doubt) and o.recorded_at < high)
+        or exists (select from cxsig.retry r where r.recorded_at < high)
+        or exists (select from cxsig.dead_letter l where l.resolution is null and l.recorded_at < high);
+end
+$$;
+comment on function cxsig._are_events_needed(timestamptz) is
+    'internal: whether an event recorded before high still has to go somewhere, or may be redriven, whatever its age';
+
+create function cxsig._drop_event_partition(partition regclass, high timestamptz) returns boolean
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
     -- First the lock, then the look: a replay that is under way has read it, and ends first.
     execute format('lock table %s in access exclusive mode', partition);
-    select * into past from cxsig._low_water();
-    -- An event that still has to go somewhere, or may be redriven, stays whatever its age.
-    if exists (select from cxsig._log o
-               where o.stream = 'live' and o.position >= past.low and o.recorded_at < high)
-       or exists (select from cxsig._log o
-                  where o.stream = 'backfill' and o.position >= past.backfill_low and o.recorded_at < high)
-       or exists (select from cxsig._log o where o.txid = any (past.doubt) and o.recorded_at < high)
-       or exists (select from cxsig.retry r where r.recorded_at < high)
-       or exists (select from cxsig.dead_letter l where l.resolution is null and l.recorded_at < high) then
+    if cxsig._are_events_needed(high) then
         raise lock_not_available; -- which gives up the lock
     end if;
     execute format('drop table %s', partition);
@@ -301,6 +311,8 @@ begin
         select p.partition, p.high::timestamptz as high from cxsig._partitions('cxsig.event') p
         where p.high::timestamptz < clock_timestamp() - keep
     loop
+        -- A look before it too, so that one that has to stay is not locked over and over.
+        continue when cxsig._are_events_needed(one.high);
         if cxsig._drop_event_partition(one.partition, one.high) then
             dropped := dropped + 1;
             delete from cxsig.unmapped_tag u where u.recorded_at < one.high;

@@ -250,7 +250,10 @@ turn_read(Turn *turn)
 	turn->wait_until = Min(turn->wait_until, Max(next_poll, turn->now + 1000));
 }
 
-/* Outages that are over, lanes that are due: what waits to be written is written first, since the table must be true. */
+/*
+ * Outages that are over, lanes that are due: what waits to be written is written first, since the
+ * table must be true.
+ */
 static void
 turn_retries(Turn *turn)
 {

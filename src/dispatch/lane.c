@@ -2,8 +2,9 @@
  * lane.c
  *	  Lanes and their states. Runs in dispatchers; touches nothing but its own memory.
  *
- * Waiting lanes stand in a pairing heap by due time, ready ones in another by urgency. Lanes are allocated one by one and found
- * through a hash table of pointers, so that list links stay where they are when it grows.
+ * Waiting lanes stand in a pairing heap by due time, ready ones in another by urgency. Lanes are
+ * allocated one by one and found through a hash table of pointers, so that list links stay where
+ * they are when it grows.
  */
 #include "postgres.h"
 

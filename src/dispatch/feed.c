@@ -248,7 +248,9 @@ feed_unite(CxsigFeed *feed)
 
 	if (feed->drain.n > 0 || !feed->at_end)
 		return;
-	if (with == NULL)
+	/* one that is alone and not at its end is nothing to wait for */
+	if (with == NULL ||
+		(!with->at_end && dlist_head_node(&with->members) == dlist_tail_node(&with->members)))
 		with = shared[feed->stream] = feed;
 	if (feed == with || with->drain.n > 0 || !with->at_end || feed->high != with->high)
 		return;

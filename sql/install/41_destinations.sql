@@ -1,10 +1,11 @@
 -- Destinations: make, change, pause, resume, drop, test. Callers need cxsig_admin.
 
 create function cxsig._check_destination(name text, transport text, config jsonb, projection text,
-                                         mapping jsonb, filter jsonpath, batch_size integer) returns void
+                                         mapping jsonb, filter jsonpath, order_scope text,
+                                         batch_size integer) returns void
     language c stable parallel unsafe
     as 'MODULE_PATHNAME', 'cxsig_check_destination';
-comment on function cxsig._check_destination(text, text, jsonb, text, jsonb, jsonpath, integer) is
+comment on function cxsig._check_destination(text, text, jsonb, text, jsonb, jsonpath, text, integer) is
     'internal: raises what is wrong with a destination''s settings, naming the key';
 
 create function cxsig._destination_id(name text) returns integer
@@ -160,7 +161,7 @@ begin
                              d.retry_max_ms, d.retry_initial_ms),
             hint = 'Set both.';
     end if;
-    perform cxsig._check_destination(d.name, d.transport, d.config, d.projection, d.mapping, d.filter, d.batch_size);
+    perform cxsig._check_destination(d.name, d.transport, d.config, d.projection, d.mapping, d.filter, d.order_scope, d.batch_size);
     return d;
 end
 $$;

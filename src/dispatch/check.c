@@ -16,8 +16,8 @@ static void check_batch_size(const CxsigTransport *transport, const char *destin
 							 int batch_size);
 
 /*
- * _check_destination(name, transport, config, projection, mapping, filter, batch_size): raises what
- * is wrong.
+ * _check_destination(name, transport, config, projection, mapping, filter, order_scope, batch_size):
+ * raises what is wrong.
  */
 Datum
 cxsig_check_destination(PG_FUNCTION_ARGS)
@@ -25,14 +25,19 @@ cxsig_check_destination(PG_FUNCTION_ARGS)
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	const CxsigTransportOps *ops = cxsig_transport_lookup(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	CxsigView view = {CXSIG_PROJECTION_CRM, NULL, NULL};
+	CxsigTransportSource source = {0};
 
 	view.projection = cxsig_projection_parse(text_to_cstring(PG_GETARG_TEXT_PP(3)));
 	if (!PG_ARGISNULL(4))
 		view.mapping = cxsig_mapping_prepare(PG_GETARG_JSONB_P(4));
 	if (!PG_ARGISNULL(5))
 		view.filter = cxsig_filter_prepare(PG_GETARG_JSONPATH_P(5));
-	check_batch_size(ops->prepare(PG_GETARG_JSONB_P(2), NULL, -1, &view, name), name,
-					 PG_GETARG_INT32(6));
+	source.config = PG_GETARG_JSONB_P(2);
+	source.n_secrets = -1;
+	source.view = &view;
+	source.destination = name;
+	source.order_scope = text_to_cstring(PG_GETARG_TEXT_PP(6));
+	check_batch_size(ops->prepare(&source), name, PG_GETARG_INT32(7));
 	PG_RETURN_VOID();
 }
 

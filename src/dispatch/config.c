@@ -244,6 +244,8 @@ config_check_secrets(const CxsigConfig *config)
 static void
 config_apply(CxsigDestination *destination, const CxsigConfig *config)
 {
+	CxsigTransportSource source = {0};
+
 	destination->id = config->id;
 	destination->fingerprint = config->fingerprint;
 	destination->name = pstrdup(config->name);
@@ -254,9 +256,13 @@ config_apply(CxsigDestination *destination, const CxsigConfig *config)
 		destination->view.filter = cxsig_filter_prepare(config->filter);
 	config_check_secrets(config);
 	cxsig_secrets_resolve(config->secrets, config->n_secrets);
-	destination->transport = cxsig_transport_lookup(config->transport)
-								 ->prepare(config->config, config->secrets, config->n_secrets,
-										   &destination->view, destination->name);
+	source.config = config->config;
+	source.secrets = config->secrets;
+	source.n_secrets = config->n_secrets;
+	source.view = &destination->view;
+	source.destination = destination->name;
+	source.order_scope = config->order_scope;
+	destination->transport = cxsig_transport_lookup(config->transport)->prepare(&source);
 	if (strcmp(config->order_scope, "ticket") == 0)
 		destination->order_scope = CXSIG_SCOPE_TICKET;
 	else if (strcmp(config->order_scope, "account") == 0)

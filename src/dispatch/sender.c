@@ -139,7 +139,7 @@ sender_send(CxsigBatch *batch)
 static CxsigAttempt *
 sender_attempts(const CxsigBatch *batch)
 {
-	CxsigAttempt *attempts = palloc(batch->n * sizeof(CxsigAttempt));
+	CxsigAttempt *attempts = palloc0(batch->n * sizeof(CxsigAttempt));
 	int i;
 
 	for (i = 0; i < batch->n; i++)

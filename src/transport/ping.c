@@ -23,7 +23,7 @@
 
 #define SQL_TARGET                                                          \
 	"select d.destination_id, d.transport, d.config, d.connect_timeout_ms," \
-	" d.first_byte_timeout_ms, d.total_timeout_ms"                          \
+	" d.first_byte_timeout_ms, d.total_timeout_ms, d.order_scope"           \
 	" from cxsig.destination d where d.name operator(pg_catalog.=) $1"
 
 #define ANSWER_SIZE 4096
@@ -35,6 +35,7 @@ typedef struct PingTarget
 	char *transport;
 	Jsonb *config;
 	CxsigHttpLimits limits;
+	char *order_scope;
 	CxsigSecret *secrets;
 	int n_secrets;
 } PingTarget;
@@ -75,6 +76,7 @@ cxsig_test_destination(PG_FUNCTION_ARGS)
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	CxsigView view = {CXSIG_PROJECTION_CRM, NULL, NULL};
 	const CxsigTransportOps *ops;
+	CxsigTransportSource source = {0};
 	CxsigTransport *transport;
 	CxsigRequest request;
 	PingTarget target;
@@ -83,7 +85,13 @@ cxsig_test_destination(PG_FUNCTION_ARGS)
 	ping_read_target(name, &target);
 	cxsig_secrets_resolve(target.secrets, target.n_secrets);
 	ops = cxsig_transport_lookup(target.transport);
-	transport = ops->prepare(target.config, target.secrets, target.n_secrets, &view, name);
+	source.config = target.config;
+	source.secrets = target.secrets;
+	source.n_secrets = target.n_secrets;
+	source.view = &view;
+	source.destination = name;
+	source.order_scope = target.order_scope;
+	transport = ops->prepare(&source);
 	memset(&request, 0, sizeof(request));
 	ops->build_ping(transport, &request);
 	ping_send(transport, &target, &request, &ping);
@@ -129,6 +137,7 @@ ping_copy_row(HeapTuple row, TupleDesc desc, PingTarget *target)
 	target->limits.connect_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
 	target->limits.first_byte_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
 	target->limits.total_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 6, &isnull));
+	target->order_scope = TextDatumGetCString(SPI_getbinval(row, desc, 7, &isnull));
 }
 
 /* An engine, one request, its answer; whatever happens, the engine goes. */

@@ -32,6 +32,9 @@ typedef struct CxsigSecret
 	TimestampTz expires_at; /* DT_NOEND for never */
 } CxsigSecret;
 
+struct CxsigCredential; /* credential.h */
+struct CxsigTls;		/* tls.h */
+
 typedef struct CxsigHeader
 {
 	char *name;
@@ -73,9 +76,25 @@ typedef struct CxsigResult
 	CxsigOutcome outcome;
 	int status;			  /* HTTP status, 0 for none */
 	int64 retry_after_ms; /* -1 for none; holds the whole destination */
+	bool final;			  /* CXSIG_UNAUTHORISED: a new token would be refused as well */
 	char remote_id[128];
 	char detail[512]; /* the remote's words or the error, cut short, valid UTF-8 */
 } CxsigResult;
+
+/* What an alert does, and what there is to say of it; see alert.h. */
+typedef enum CxsigAlertAction
+{
+	CXSIG_ALERT_TRIGGER,
+	CXSIG_ALERT_RESOLVE
+} CxsigAlertAction;
+
+typedef struct CxsigAlert
+{
+	CxsigAlertAction action;
+	const char *key;   /* the same for all requests of one alert, across attempts and restarts */
+	TimestampTz since; /* when the signal that opened it occurred */
+	int64 folded;	   /* signals that it stood for so far, beside the first */
+} CxsigAlert;
 
 /* One attempt at one event, as a transport sees it. */
 typedef struct CxsigAttempt
@@ -83,7 +102,53 @@ typedef struct CxsigAttempt
 	const CxsigEvent *event;
 	int attempt; /* 1 for the first */
 	TimestampTz at;
+	const CxsigAlert *alert; /* NULL but at a transport that alerts */
 } CxsigAttempt;
+
+/* How much of what the remote allows is used; the transport notes it as it reads an answer. */
+typedef struct CxsigQuota
+{
+	int64 used;
+	int64 limit;	/* 0: none was told */
+	TimestampTz at; /* when it was told */
+} CxsigQuota;
+
+/* A batch between two of its requests; see follow. */
+typedef struct CxsigFollow
+{
+	int step;		 /* how many of its requests were answered, 1 at the first call */
+	int64 delay_ms;	 /* to wait before the next; 0 as it comes in */
+	char state[256]; /* the transport's own, "" at first: what to remember until the next call */
+} CxsigFollow;
+
+/* What a read-back found of one event's record. */
+typedef enum CxsigRecordState
+{
+	CXSIG_RECORD_EQUAL,
+	CXSIG_RECORD_DIFFERS,
+	CXSIG_RECORD_MISSING,
+	CXSIG_RECORD_UNKNOWN /* the remote did not say: detail is why */
+} CxsigRecordState;
+
+typedef struct CxsigRecord
+{
+	CxsigRecordState state;
+	char remote_id[128];
+	/* DIFFERS: a JSON array of {"field", "expected", "actual"}; in the scratch context */
+	const char *differences;
+	char detail[512];
+} CxsigRecord;
+
+/* What a destination's settings are made of, for prepare. */
+typedef struct CxsigTransportSource
+{
+	Jsonb *config;
+	const CxsigSecret *secrets; /* NULL with n_secrets -1: check only the config */
+	int n_secrets;
+	const CxsigView *view;	 /* kept, not copied */
+	const char *destination; /* its name */
+	const char *order_scope; /* "ticket", "account" or "none" */
+} CxsigTransportSource;
 
 /* A destination's transport made ready: config and secrets parsed. First field of every such struct. */
 typedef struct CxsigTransport
@@ -92,24 +157,28 @@ typedef struct CxsigTransport
 	int max_batch;			/* attempts that one request can carry; 1 where it does not batch */
 	const char *batches_by; /* the key of the config that decides so, and its value; for messages */
 	const char *batch_hint; /* how to have it otherwise */
+	struct CxsigCredential *credential; /* where requests carry a token, else NULL */
+	CxsigQuota quota;					/* as of the last answer that told */
 } CxsigTransport;
 
 typedef struct CxsigTransportOps
 {
 	const char *name;
 
+	/* Options of create_destination() that are other than usual, as JSON; NULL for none. */
+	const char *defaults;
+
 	/*
-	 * Check config and make it ready in the current context. ERROR (invalid_parameter_value)
-	 * names the key that is wrong and what is allowed. secrets may be NULL with n_secrets -1: check
-	 * only the config. Of several secrets of one name the newest comes first; they are copied, and
-	 * their expiry is looked at with each request. view is kept, not copied.
+	 * Check config and make it ready in the current context. ERROR (invalid_parameter_value) names
+	 * the key that is wrong and what is allowed. Of several secrets of one name the newest comes
+	 * first; they are copied, and their expiry is looked at with each request.
 	 */
-	CxsigTransport *(*prepare)(Jsonb *config, const CxsigSecret *secrets, int n_secrets,
-							   const CxsigView *view, const char *destination_name);
+	CxsigTransport *(*prepare)(const CxsigTransportSource *source);
 
 	/*
 	 * Build a request for the first of n attempts, as many as fit into a body of max_bytes, one at
-	 * least; the result is how many. n is at most max_batch, and no two are of one lane.
+	 * least; the result is how many. n is at most max_batch, and no two are of one lane. Where there
+	 * is a credential, it has a token (cxsig_credential_token).
 	 */
 	int (*build)(CxsigTransport *transport, const CxsigAttempt *attempts, int n, int max_bytes,
 				 CxsigRequest *request);
@@ -123,6 +192,26 @@ typedef struct CxsigTransportOps
 	 */
 	void (*read)(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
 				 const CxsigResponse *response, CxsigResult *results);
+
+	/*
+	 * NULL, or: is the answer not the last word - a job to be asked after, a record to be changed now
+	 * that it was read? Then true, and the batch's next request, sent after follow->delay_ms; else
+	 * false, and read says what the answer means. A batch that is lost in between is built anew.
+	 */
+	bool (*follow)(CxsigTransport *transport, const CxsigAttempt *attempts, int n, int max_bytes,
+				   const CxsigResponse *response, CxsigFollow *follow, CxsigRequest *request);
+
+	/*
+	 * NULL, or how the remote's records of the first of n events are read back; the result is how
+	 * many. And what the answer says of each, compared with what build would send; records is zeroed.
+	 */
+	int (*build_fetch)(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
+					   CxsigRequest *request);
+	void (*read_fetch)(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
+					   const CxsigResponse *response, CxsigRecord *records);
+
+	/* Does it alert people: events become alerts that open, fold and are resolved (alert.h)? */
+	bool alerts;
 } CxsigTransportOps;
 
 /* The transport of that name; ERROR naming the ones there are otherwise. */

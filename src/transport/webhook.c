@@ -14,8 +14,7 @@
 
 #define SIGNING_SECRET "signing"
 
-static CxsigTransport *webhook_prepare(Jsonb *config, const CxsigSecret *secrets, int n_secrets,
-									   const CxsigView *view, const char *destination_name);
+static CxsigTransport *webhook_prepare(const CxsigTransportSource *source);
 static int webhook_build(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
 						 int max_bytes, CxsigRequest *request);
 static void webhook_build_ping(CxsigTransport *transport, CxsigRequest *request);
@@ -33,22 +32,21 @@ const CxsigTransportOps cxsig_webhook_ops = {
 };
 
 static CxsigTransport *
-webhook_prepare(Jsonb *config, const CxsigSecret *secrets, int n_secrets, const CxsigView *view,
-				const char *destination_name)
+webhook_prepare(const CxsigTransportSource *source)
 {
 	CxsigWebhook *webhook = palloc0(sizeof(CxsigWebhook));
 
 	webhook->base.ops = &cxsig_webhook_ops;
-	webhook->view = view;
-	cxsig_webhook_config_parse(config, pstrdup(destination_name), &webhook->config);
+	webhook->view = source->view;
+	cxsig_webhook_config_parse(source->config, pstrdup(source->destination), &webhook->config);
 	webhook->base.max_batch =
 		cxsig_webhook_is_batch(webhook->config.format) ? CXSIG_WEBHOOK_MAX_BATCH : 1;
 	webhook->base.batches_by =
 		psprintf("format \"%s\"", cxsig_webhook_format_name(webhook->config.format));
 	webhook->base.batch_hint = "The formats \"cloudevents_batch\" and \"json_array\" carry several "
 							   "events, if the receiver takes them.";
-	if (n_secrets >= 0)
-		take_secrets(webhook, secrets, n_secrets);
+	if (source->n_secrets >= 0)
+		take_secrets(webhook, source->secrets, source->n_secrets);
 	return &webhook->base;
 }
 

@@ -138,67 +138,89 @@ horizon_held() {
 	workspace_disowns "$holder"
 }
 
-# pair: two destinations with N events each; sets RATE (the slower one's) and P99 (ms, commit to
-# arrival at the first, at 50 a second).
+# pair KIND COUNT: COUNT events to two destinations at once, then 600 at 100 a second. Appends the rate
+# (the slower one's) to rates.KIND, and both ends' times to paced.KIND and arrived.KIND.
 pair() {
-	local n=$1 name slowest='' joined from_return
-	for name in iso1 iso2; do
-		pause "$name"
-	done
+	local name n=$2 at=$WORKSPACE/tmp
+	pause iso1
+	pause iso2
 	fill "$n" 15000
 	settle
-	for name in iso1 iso2; do
-		forget_arrivals "$name"
-	done
-	sql -c "select cxsig.resume_destination('iso1'), cxsig.resume_destination('iso2')" >/dev/null
-	arrived iso1 "$n"
-	arrived iso2 "$n"
-	for name in iso1 iso2; do
-		RATE=$(rate_of "$name")
-		slowest=$(calc "${slowest:-$RATE} < $RATE ? ${slowest:-$RATE} : $RATE")
-	done
-	RATE=$slowest
 	forget_arrivals iso1
-	"$bench/pace" "$conninfo" 100 2000 >"$WORKSPACE/tmp/paced"
-	arrived iso1 2000
-	sql -c "truncate bench.paced, bench.arrived" -c "copy bench.paced from stdin (delimiter ' ')" <"$WORKSPACE/tmp/paced"
-	curl -fsS "$SINK_URL/log?path=/in/iso1" | jq -r 'select(.status == 200) | "\(.id) \(.at_us)"' | sql -c "copy bench.arrived from stdin (delimiter ' ')"
-	IFS='|' read -r joined _ from_return _ < <(sql <"$bench/latency.sql")
-	must "events seen at both ends" "$joined" 2000
-	P99=$(tr -d '{}' <<<"$from_return" | cut -d, -f3)
+	forget_arrivals iso2
+	sql -c "select cxsig.resume_destination('iso1'), cxsig.resume_destination('iso2')" >/dev/null
+	for name in iso1 iso2; do
+		arrived "$name" "$n"
+		rate_of "$name"
+		echo
+	done | sort -n | head -1 >>"$at/rates.$1"
+	forget_arrivals iso1
+	"$bench/pace" "$conninfo" 100 600 >>"$at/paced.$1"
+	arrived iso1 600
+	curl -fsS "$SINK_URL/log?path=/in/iso1" | jq -r 'select(.status == 200) | "\(.id) \(.at_us)"' >>"$at/arrived.$1"
 }
 
+# p99 KIND COUNT: ms from the return of COMMIT to arrival, of all rounds together
+p99() {
+	local joined from_return
+	sql -c "truncate bench.paced, bench.arrived" -c "copy bench.paced from stdin (delimiter ' ')" <"$WORKSPACE/tmp/paced.$1"
+	sql -c "copy bench.arrived from stdin (delimiter ' ')" <"$WORKSPACE/tmp/arrived.$1"
+	IFS='|' read -r joined _ from_return _ < <(sql <"$bench/latency.sql")
+	[ "$joined" = "$2" ] || return 1
+	tr -d '{}' <<<"$from_return" | cut -d, -f3
+}
+
+# until_hanging CONDITION: on the number of requests that hang; 30 seconds at most
+until_hanging() {
+	local n
+	for _ in $(seq 300); do
+		n=$(SINK_URL=$hanging stat_of hangs in_flight)
+		if [ "$(calc "($n $1) ? 1 : 0")" = 1 ]; then return; fi
+		sleep 0.1
+	done
+	must "requests that hang" "$n" "$1"
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+# The two ways take turns, in the order A B B A: a machine that gets faster or slower as time goes by
+# does so for both.
 bench_isolated() {
-	local n=100000 alone_rate alone_p99 beside_rate beside_p99 most receiver hanging
-	part "isolated: two destinations, alone and beside one that hangs"
+	local n=25000 rounds=8 round kind alone beside ratio receiver hanging
+	part "isolated: two destinations, alone and beside one that hangs, $rounds times by turns"
 	destination iso1 "$SINK_URL/in/iso1" '{"concurrency": 16}'
 	destination iso2 "$SINK_URL/in/iso2" '{"concurrency": 16}'
-	pair "$n"
-	alone_rate=$RATE
-	alone_p99=$P99
 	# A receiver of its own, as whatever hangs is another's.
 	receiver=$SINK_URL
 	sink_start
 	hanging=$SINK_URL
 	behave hangs '"hang": 1'
 	SINK_URL=$receiver
-	destination hangs "$hanging/in/hangs" '{"concurrency": 1000, "total_timeout_ms": 3600000, "first_byte_timeout_ms": 3600000}'
-	fill 1000 1000
+	destination hangs "$hanging/in/hangs" '{"concurrency": 1000, "total_timeout_ms": 3600000, "first_byte_timeout_ms": 3600000, "paused": true}'
+	fill 3000 1000
 	arrived iso1 3000
-	most=$(SINK_URL=$hanging stat_of hangs in_flight)
-	pair "$n"
-	must "requests that hang" "$(calc "$(SINK_URL=$hanging stat_of hangs in_flight) >= 100 && $most >= 100")" 1
-	beside_rate=$RATE
-	beside_p99=$P99
-	drop hangs
-	pair "$n"
-	row "alone: rate" "$(calc "($alone_rate + $RATE) / 2")/s" "" "($alone_rate before, $RATE after)"
-	row "  p99" "$(calc "($alone_p99 + $P99) / 2" 2) ms" "" "($alone_p99 before, $P99 after)"
-	alone_rate=$(calc "($alone_rate + $RATE) / 2")
-	alone_p99=$(calc "($alone_p99 + $P99) / 2" 3)
-	row "beside one that hangs: rate" "$beside_rate/s" "95 % or better" "$(verdict "$beside_rate / $alone_rate >= 0.95") ($(calc "$beside_rate / $alone_rate" 2))"
-	row "  p99" "$beside_p99 ms" "alone / 0.95" "$(verdict "$beside_p99 <= $alone_p99 / 0.95") ($(calc "$beside_p99 / $alone_p99" 2) times)"
-	for name in iso1 iso2; do drop "$name"; done
+	for round in $(seq "$rounds"); do
+		for kind in $([ $((round % 2)) = 1 ] && echo alone beside || echo beside alone); do
+			if [ "$kind" = beside ]; then
+				resume hangs
+				until_hanging '>= 100'
+			fi
+			pair "$kind" "$n"
+			if [ "$kind" = beside ]; then
+				until_hanging '>= 100'
+				pause hangs
+				until_hanging '== 0'
+			fi
+		done
+	done
+	ratio=$(paste "$WORKSPACE/tmp/rates.alone" "$WORKSPACE/tmp/rates.beside" | awk '{ print $2 / $1 }' | median)
+	row "alone: rate, median" "$(median <"$WORKSPACE/tmp/rates.alone")/s" "" "($(sort -n "$WORKSPACE/tmp/rates.alone" | sed -n '1p;$p' | paste -sd' ' | sed 's/ / to /'))"
+	row "beside one that hangs: rate, median" "$(median <"$WORKSPACE/tmp/rates.beside")/s" "95 % or better" "$(verdict "$ratio >= 0.95") ($(calc "$ratio" 2), the median round)"
+	alone=$(p99 alone $((rounds * 600)))
+	beside=$(p99 beside $((rounds * 600)))
+	row "alone: p99" "$alone ms"
+	row "beside one that hangs: p99" "$beside ms" "alone / 0.95" "$(verdict "$beside <= $alone / 0.95") ($(calc "$beside / $alone" 2) times)"
+	for name in iso1 iso2 hangs; do drop "$name"; done
 }
 
 bench_outage() {

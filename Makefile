@@ -65,6 +65,7 @@ OBJS_transport = \
 	src/transport/secret.o \
 	src/transport/secret_sql.o \
 	src/transport/sign.o \
+	src/transport/target.o \
 	src/transport/tls.o \
 	src/transport/trace.o \
 	src/transport/transport.o \

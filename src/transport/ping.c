@@ -9,36 +9,17 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "transport/http.h"
 #include "transport/outcome.h"
-#include "transport/secret.h"
-#include "transport/transport.h"
+#include "transport/target.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-#define SQL_TARGET                                                          \
-	"select d.destination_id, d.transport, d.config, d.connect_timeout_ms," \
-	" d.first_byte_timeout_ms, d.total_timeout_ms, d.order_scope"           \
-	" from cxsig.destination d where d.name operator(pg_catalog.=) $1"
-
 #define ANSWER_SIZE 4096
 #define N_COLUMNS 6
-
-/* Where the ping goes. */
-typedef struct PingTarget
-{
-	char *transport;
-	Jsonb *config;
-	CxsigHttpLimits limits;
-	char *order_scope;
-	CxsigSecret *secrets;
-	int n_secrets;
-} PingTarget;
 
 /* What came of it. */
 typedef struct PingResult
@@ -59,10 +40,7 @@ CXSIG_DEFINE_WAIT_EVENT(ping_wait_event, "CxsigTestDestination")
 
 PG_FUNCTION_INFO_V1(cxsig_test_destination);
 
-static void ping_read_target(const char *name, PingTarget *target);
-static void ping_copy_row(HeapTuple row, TupleDesc desc, PingTarget *target);
-static void ping_send(CxsigTransport *transport, const PingTarget *target,
-					  const CxsigRequest *request, PingResult *ping);
+static void ping_send(const CxsigTarget *target, const CxsigRequest *request, PingResult *ping);
 static void engine_start(PingEngine *engine);
 static void engine_stop(PingEngine *engine);
 static CxsigHttpCall *ping_wait(PingEngine *engine);
@@ -73,77 +51,20 @@ static Datum ping_row(FunctionCallInfo fcinfo, const PingResult *ping);
 Datum
 cxsig_test_destination(PG_FUNCTION_ARGS)
 {
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	CxsigView view = {CXSIG_PROJECTION_CRM, NULL, NULL};
-	const CxsigTransportOps *ops;
-	CxsigTransportSource source = {0};
-	CxsigTransport *transport;
+	CxsigTarget *target = cxsig_target_read(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	CxsigRequest request;
-	PingTarget target;
 	PingResult ping;
 
-	ping_read_target(name, &target);
-	cxsig_secrets_resolve(target.secrets, target.n_secrets);
-	ops = cxsig_transport_lookup(target.transport);
-	source.config = target.config;
-	source.secrets = target.secrets;
-	source.n_secrets = target.n_secrets;
-	source.view = &view;
-	source.destination = name;
-	source.order_scope = target.order_scope;
-	transport = ops->prepare(&source);
+	cxsig_target_prepare(target, true);
 	memset(&request, 0, sizeof(request));
-	ops->build_ping(transport, &request);
-	ping_send(transport, &target, &request, &ping);
+	target->transport->ops->build_ping(target->transport, &request);
+	ping_send(target, &request, &ping);
 	return ping_row(fcinfo, &ping);
-}
-
-/* Into the current context. ERROR where there is no such destination. */
-static void
-ping_read_target(const char *name, PingTarget *target)
-{
-	MemoryContext context = CurrentMemoryContext;
-	MemoryContext spi;
-	Oid types[] = {TEXTOID};
-	Datum values[] = {CStringGetTextDatum(name)};
-	int destination_id;
-	bool isnull;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute_with_args(SQL_TARGET, 1, types, values, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the destination");
-	if (SPI_processed == 0)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("destination \"%.80s\" does not exist", name),
-						errhint("The view cxsig.destination_status lists them; make one with "
-								"cxsig.create_destination().")));
-	destination_id =
-		DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	spi = MemoryContextSwitchTo(context);
-	ping_copy_row(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, target);
-	target->n_secrets = cxsig_secrets_read(destination_id, &target->secrets);
-	MemoryContextSwitchTo(spi);
-	SPI_finish();
-}
-
-static void
-ping_copy_row(HeapTuple row, TupleDesc desc, PingTarget *target)
-{
-	bool isnull;
-
-	target->transport = TextDatumGetCString(SPI_getbinval(row, desc, 2, &isnull));
-	target->config = DatumGetJsonbPCopy(SPI_getbinval(row, desc, 3, &isnull));
-	target->limits.connect_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
-	target->limits.first_byte_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
-	target->limits.total_timeout_ms = DatumGetInt32(SPI_getbinval(row, desc, 6, &isnull));
-	target->order_scope = TextDatumGetCString(SPI_getbinval(row, desc, 7, &isnull));
 }
 
 /* An engine, one request, its answer; whatever happens, the engine goes. */
 static void
-ping_send(CxsigTransport *transport, const PingTarget *target, const CxsigRequest *request,
-		  PingResult *ping)
+ping_send(const CxsigTarget *target, const CxsigRequest *request, PingResult *ping)
 {
 	PingEngine engine = {NULL, NULL};
 
@@ -151,7 +72,7 @@ ping_send(CxsigTransport *transport, const PingTarget *target, const CxsigReques
 	{
 		engine_start(&engine);
 		cxsig_http_submit(engine.http, request, &target->limits, NULL);
-		ping_take(transport, ping_wait(&engine), ping);
+		ping_take(target->transport, ping_wait(&engine), ping);
 	}
 	PG_CATCH();
 	{

@@ -49,6 +49,8 @@ OBJS_ingest = \
 
 OBJS_transport = \
 	src/transport/cloudevent.o \
+	src/transport/credential.o \
+	src/transport/exchange.o \
 	src/transport/file.o \
 	src/transport/guard.o \
 	src/transport/guard_setting.o \
@@ -59,6 +61,7 @@ OBJS_transport = \
 	src/transport/http_sockets.o \
 	src/transport/http_tls.o \
 	src/transport/http_url.o \
+	src/transport/jwt.o \
 	src/transport/outcome.o \
 	src/transport/pem.o \
 	src/transport/ping.o \
@@ -68,6 +71,9 @@ OBJS_transport = \
 	src/transport/target.o \
 	src/transport/tls.o \
 	src/transport/trace.o \
+	src/transport/token_obtain.o \
+	src/transport/token_request.o \
+	src/transport/token_store.o \
 	src/transport/transport.o \
 	src/transport/webhook.o \
 	src/transport/webhook_batch.o \

@@ -103,6 +103,24 @@ comment on column cxsig.secret.file is 'or the file that holds it, under cxsig.s
 comment on column cxsig.secret.created_at is 'when it was set';
 comment on column cxsig.secret.expires_at is 'no longer used after this, null for never';
 
+create table cxsig.token (
+    credential    bytea primary key,
+    serial        bigint not null,
+    access_token  text not null,
+    refresh_token text,
+    instance_url  text,
+    obtained_at   timestamptz not null,
+    expires_at    timestamptz
+);
+comment on table cxsig.token is 'tokens that dispatchers got for destinations with "auth"; only the worker can read them. Never dumped: where the remote gives a new refresh token each time, a restored database needs set_secret(..., ''refresh_token'', ...) with one made for it';
+comment on column cxsig.token.credential is 'SHA-256 of what is proved with: destinations with the same credential share its token';
+comment on column cxsig.token.serial is 'which of the credential''s tokens it is';
+comment on column cxsig.token.access_token is 'what requests carry';
+comment on column cxsig.token.refresh_token is 'the newest, where the remote gives a new one each time';
+comment on column cxsig.token.instance_url is 'where the remote said requests are to be sent';
+comment on column cxsig.token.obtained_at is 'when it was got';
+comment on column cxsig.token.expires_at is 'until when it is good; null where the remote did not say';
+
 create table cxsig.delivery (
     destination_id integer not null,
     position       bigint not null,

@@ -1,7 +1,8 @@
 -- What pg_dump takes along: every table and sequence of ours. Partitions made at run time are no
 -- members of the extension and are dumped like any table. Secrets set by value are left behind: a
--- dump travels. A restored destination says which ones it misses. When the extension was created is a
--- fact of each database.
+-- dump travels. A restored destination says which ones it misses. Tokens are left behind as well, and with
+-- them refresh tokens newer than the secret: set that again. When the extension was created is a fact of
+-- each database.
 
 do $$
 declare
@@ -15,6 +16,7 @@ begin
     loop
         perform pg_catalog.pg_extension_config_dump(one.relation,
             case when one.relation operator(pg_catalog.=) 'cxsig.secret'::pg_catalog.regclass then 'where value is null'
+                 when one.relation operator(pg_catalog.=) 'cxsig.token'::pg_catalog.regclass then 'where false'
                  when one.relation operator(pg_catalog.=) 'cxsig.installation'::pg_catalog.regclass then 'where false'
                  else '' end);
     end loop;

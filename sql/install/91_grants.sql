@@ -82,6 +82,7 @@ grant select on cxsig.outbox, cxsig.remnant, cxsig.remnant_position, cxsig._log,
     cxsig.retry to cxsig_worker;
 grant insert on cxsig.delivery, cxsig.checkpoint, cxsig.retry, cxsig.dead_letter to cxsig_worker;
 grant update, delete on cxsig.retry to cxsig_worker;
+grant select, insert, update on cxsig.token to cxsig_worker;
 grant update (state, state_reason, state_changed_at) on cxsig.destination to cxsig_worker;
 grant execute on function cxsig.maintain to cxsig_worker;
 

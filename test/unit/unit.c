@@ -20,6 +20,7 @@ main(void)
 	unit_outcome();
 	unit_pem();
 	unit_results();
+	unit_token();
 	unit_trace();
 	unit_url();
 	unit_reset_memory();

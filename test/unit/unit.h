@@ -33,6 +33,7 @@ extern void unit_outcome(void);
 extern void unit_pem(void);
 extern void unit_results(void);
 extern void unit_sign(void);
+extern void unit_token(void);
 extern void unit_trace(void);
 extern void unit_url(void);
 

@@ -114,6 +114,8 @@ OBJS_dispatch = \
 	src/dispatch/share.o \
 	src/dispatch/slot.o \
 	src/dispatch/status.o \
+	src/dispatch/token.o \
+	src/dispatch/token_task.o \
 	src/dispatch/watchdog.o
 
 OBJS = src/cxsig.o $(OBJS_base) $(OBJS_event) $(OBJS_ingest) $(OBJS_transport) $(OBJS_dispatch)

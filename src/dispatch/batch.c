@@ -20,6 +20,8 @@ batch_create(CxsigDestination *destination, int n)
 	batch->destination = destination;
 	batch->call = NULL;
 	batch->backfill = false;
+	batch->token_serial = 0;
+	batch->reauthorised = false;
 	batch->n = 0;
 	return batch;
 }
@@ -102,6 +104,16 @@ cxsig_batch_halve(CxsigBatch *batch)
 	batch->n = n;
 	dlist_push_tail(&destination->halves, &batch->node);
 	dlist_push_tail(&destination->halves, &second->node);
+}
+
+void
+cxsig_batch_again(CxsigBatch *batch)
+{
+	int i;
+
+	for (i = 0; i < batch->n; i++)
+		batch->items[i]->attempt--;
+	dlist_push_head(&batch->destination->halves, &batch->node);
 }
 
 void

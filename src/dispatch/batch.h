@@ -10,14 +10,17 @@
 #ifndef CXSIG_BATCH_H
 #define CXSIG_BATCH_H
 
-#include "dispatch/destination.h"
+#include "dispatch/sender.h"
 
 typedef struct CxsigBatch
 {
+	CxsigCallOwner owner;
 	dlist_node node; /* in the destination's in_flight_batches or halves */
 	CxsigDestination *destination;
 	CxsigHttpCall *call; /* while it is in flight */
 	bool backfill;		 /* carries nothing but backfill */
+	int64 token_serial;	 /* of the token it was sent with, 0 for none */
+	bool reauthorised;	 /* it was refused with a token, and is sent again with another */
 	int n;
 	CxsigItem *items[FLEXIBLE_ARRAY_MEMBER];
 } CxsigBatch;
@@ -36,6 +39,9 @@ extern void cxsig_batch_cut(CxsigBatch *batch, int first);
 
 /* Its events were refused together: queue it again as two. It is in no list, and has two at least. */
 extern void cxsig_batch_halve(CxsigBatch *batch);
+
+/* It is to be sent again, whole and next, as if it had not been sent. It is in no list. */
+extern void cxsig_batch_again(CxsigBatch *batch);
 
 /* Give its lanes back as if it had not been formed. It is in no list. */
 extern void cxsig_batch_undo(CxsigBatch *batch);

@@ -10,6 +10,7 @@
 #include "dispatch/destination.h"
 #include "dispatch/feed.h"
 #include "dispatch/receipt.h"
+#include "dispatch/token.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -174,6 +175,15 @@ cxsig_destination_drain(CxsigDestination *destination)
 	destination_leave_feeds(destination);
 }
 
+void
+cxsig_destination_stop(CxsigDestination *destination, const char *reason)
+{
+	destination->unauthorised = true;
+	strlcpy(destination->stop_reason, reason, sizeof(destination->stop_reason));
+	if (!destination->draining)
+		cxsig_destination_drain(destination);
+}
+
 static void
 destination_leave_feeds(CxsigDestination *destination)
 {
@@ -195,6 +205,7 @@ void
 cxsig_destination_free(CxsigDestination *destination)
 {
 	Assert(destination->in_flight == 0);
+	cxsig_token_detach(destination);
 	destination_leave_feeds(destination);
 	cxsig_xids_free(&destination->cursors[CXSIG_LIVE].doubts);
 	cxsig_xids_free(&destination->cursors[CXSIG_BACKFILL].doubts);

@@ -58,6 +58,7 @@ typedef struct CxsigDestination
 
 	/* settings */
 	CxsigTransport *transport;
+	struct CxsigKeeper *keeper; /* of the token that requests carry, or NULL: see token.h */
 	CxsigView view;
 	CxsigScope order_scope;
 	bool latest; /* history = latest */
@@ -82,7 +83,8 @@ typedef struct CxsigDestination
 	CxsigBreaker breaker;
 	CxsigRate rate;
 	dlist_head in_flight_batches;
-	dlist_head halves;		  /* batches that were refused as a whole, to be sent in halves */
+	dlist_head halves;		  /* batches that were refused as a whole, to be sent in halves or with
+							   * another token */
 	int in_flight;			  /* requests */
 	int in_flight_backfill;	  /* of those, requests that carry backfill */
 	TimestampTz linger_until; /* ready lanes wait for company until then; 0: not set */
@@ -115,6 +117,9 @@ extern void cxsig_destination_settle(CxsigItem *item);
 
 /* Stop sending and reading; the registry unloads it when nothing is in flight. */
 extern void cxsig_destination_drain(CxsigDestination *destination);
+
+/* Drain it, and then stop it with this reason. */
+extern void cxsig_destination_stop(CxsigDestination *destination, const char *reason);
 
 /* Forget it. Nothing may be in flight. */
 extern void cxsig_destination_free(CxsigDestination *destination);

@@ -29,6 +29,7 @@
 #include "dispatch/sender.h"
 #include "dispatch/share.h"
 #include "dispatch/slot.h"
+#include "dispatch/token.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -287,12 +288,14 @@ turn_retries(Turn *turn)
 	}
 }
 
-/* Answers in, requests out. */
+/* Tokens; answers in, requests out. */
 static void
 turn_send(Turn *turn)
 {
 	dlist_iter iter;
 
+	if (turn->now >= not_before && !cxsig_token_turn(turn->now, &turn->gone))
+		turn_failed(turn);
 	do
 	{
 		turn->now = cxsig_clock_now();
@@ -413,6 +416,7 @@ turn_look_again(Turn *turn)
 
 	if (cxsig_feed_is_hungry() || (poll_wanted && cxsig_feed_has_room()))
 		turn->wait_until = turn->now;
+	turn->wait_until = Min(turn->wait_until, cxsig_token_due(turn->now));
 	dlist_foreach (iter, &cxsig_destinations)
 	{
 		CxsigDestination *destination = dlist_container(CxsigDestination, node, iter.cur);
@@ -472,7 +476,7 @@ dispatcher_shutdown(void)
 	}
 	SetConfigOption("lock_timeout", "250ms", PGC_USERSET, PGC_S_OVERRIDE);
 	end = TimestampTzPlusMilliseconds(cxsig_clock_now(), SHUTDOWN_WRITE_MS);
-	while (!(cxsig_receipt_flush(NIL, &gone) &&
+	while (!(cxsig_token_flush(&gone) && cxsig_receipt_flush(NIL, &gone) &&
 			 cxsig_receipt_flush(cxsig_registry_checkpoints(), &gone)) &&
 		   !gone && cxsig_clock_now() < end)
 		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50, dispatcher_wait_event());

@@ -33,7 +33,7 @@ PG_FUNCTION_INFO_V1(cxsig_exclude_tasks);
 #define LOCKED_OUT_MS 10000
 
 /* Activities that may fail at the same time and are told apart in the log. */
-#define MAX_STREAKS 8
+#define MAX_STREAKS 12
 
 /* What stands before a task. */
 typedef enum GuardedEntry

@@ -18,6 +18,7 @@
 #include "dispatch/guarded.h"
 #include "dispatch/registry.h"
 #include "dispatch/slot.h"
+#include "dispatch/token.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -144,6 +145,7 @@ registry_bring_in(const CxsigConfig *config, bool *brought_in, bool *gone)
 		load.locked)
 	{
 		*brought_in = true;
+		cxsig_token_attach(load.destination);
 		dlist_push_tail(&cxsig_destinations, &load.destination->node);
 		n_loaded++;
 		ereport(DEBUG1, (errmsg("cxsig destination \"%s\" loaded", load.destination->name)));

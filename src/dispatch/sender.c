@@ -10,7 +10,9 @@
 #include "dispatch/outcome.h"
 #include "dispatch/sender.h"
 #include "dispatch/slot.h"
+#include "dispatch/token.h"
 #include "storage/ipc.h"
+#include "transport/credential.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -25,6 +27,7 @@ static void sender_stop(int code, Datum arg);
 static void sender_send(CxsigBatch *batch);
 static CxsigAttempt *sender_attempts(const CxsigBatch *batch);
 static void sender_finish(CxsigHttpCall *call);
+static void sender_redact(const CxsigTransport *transport, CxsigResult *results, int n);
 static void sender_landed(CxsigBatch *batch);
 static void sender_count(const CxsigResult *results, int n);
 
@@ -77,6 +80,8 @@ cxsig_sender_allows(CxsigDestination *destination, int n_destinations, Timestamp
 	int share = Max(own, max_connections - cxsig_http_running(http)) - destination->in_flight;
 	int breaker = cxsig_breaker_allows(destination, now);
 
+	if (!cxsig_token_ready(destination, now))
+		return 0;
 	return Min(Min(breaker, share), cxsig_rate_allows(&destination->rate, now));
 }
 
@@ -125,7 +130,9 @@ sender_send(CxsigBatch *batch)
 	cxsig_batch_cut(batch, destination->transport->ops->build(destination->transport,
 															  sender_attempts(batch), batch->n,
 															  destination->batch_bytes, &request));
-	batch->call = cxsig_http_submit(http, &request, &destination->limits, batch);
+	batch->token_serial = cxsig_token_serial(destination);
+	batch->owner.landed = sender_finish;
+	batch->call = cxsig_http_submit(http, &request, &destination->limits, &batch->owner);
 	dlist_push_tail(&destination->in_flight_batches, &batch->node);
 	destination->in_flight++;
 	destination->in_flight_backfill += batch->backfill;
@@ -183,7 +190,7 @@ cxsig_sender_drive(void)
 	cxsig_http_drive(http);
 	while ((call = cxsig_http_next_done(http)) != NULL)
 	{
-		sender_finish(call);
+		((CxsigCallOwner *) call->owner)->landed(call);
 		n++;
 	}
 	return n;
@@ -192,7 +199,7 @@ cxsig_sender_drive(void)
 static void
 sender_finish(CxsigHttpCall *call)
 {
-	CxsigBatch *batch = call->owner;
+	CxsigBatch *batch = (CxsigBatch *) call->owner; /* its first field is the owner */
 	CxsigTransport *transport = batch->destination->transport;
 	TimestampTz finished_at = call->response.finished_at;
 	MemoryContext old = MemoryContextSwitchTo(scratch);
@@ -204,10 +211,40 @@ sender_finish(CxsigHttpCall *call)
 	transport->ops->read(transport, sender_attempts(batch), batch->n, &call->response, results);
 	cxsig_http_release(http, call);
 	sender_landed(batch);
-	sender_count(results, batch->n);
-	cxsig_outcome_apply(batch, results, finished_at);
+	sender_redact(transport, results, batch->n);
+	if (cxsig_token_sends_again(batch, results))
+		cxsig_batch_again(batch);
+	else
+	{
+		sender_count(results, batch->n);
+		cxsig_outcome_apply(batch, results, finished_at);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
+}
+
+/* A remote may well show what it was sent. */
+static void
+sender_redact(const CxsigTransport *transport, CxsigResult *results, int n)
+{
+	int i;
+
+	for (i = 0; transport->credential != NULL && i < n; i++)
+		if (results[i].detail[0] != '\0')
+			cxsig_credential_redact(transport->credential, results[i].detail);
+}
+
+CxsigHttpCall *
+cxsig_sender_submit(const CxsigRequest *request, const CxsigHttpLimits *limits,
+					CxsigCallOwner *owner)
+{
+	return cxsig_http_submit(http, request, limits, owner);
+}
+
+void
+cxsig_sender_release(CxsigHttpCall *call)
+{
+	cxsig_http_release(http, call);
 }
 
 static void

@@ -7,6 +7,12 @@
 
 #include "dispatch/destination.h"
 
+/* Who sent a request: the first field of what is told of its answer. The call is released in there. */
+typedef struct CxsigCallOwner
+{
+	void (*landed)(CxsigHttpCall *call);
+} CxsigCallOwner;
+
 /* Start the engine of this process; torn down at exit. */
 extern void cxsig_sender_init(void);
 
@@ -31,6 +37,11 @@ extern TimestampTz cxsig_sender_due(CxsigDestination *destination, int n_destina
 
 /* Move transfers on and apply what has come back; how many answers there were. */
 extern int cxsig_sender_drive(void);
+
+/* Send a request that carries no events; and end it, whether or not it was answered. */
+extern CxsigHttpCall *cxsig_sender_submit(const CxsigRequest *request,
+										  const CxsigHttpLimits *limits, CxsigCallOwner *owner);
+extern void cxsig_sender_release(CxsigHttpCall *call);
 
 /* Give up what a destination has in flight: its events are as if they had not been sent. */
 extern void cxsig_sender_abort(CxsigDestination *destination);

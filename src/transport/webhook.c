@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "event/json.h"
+#include "transport/credential.h"
 #include "transport/webhook.h"
 #include "transport/webhook_batch.h"
 #include "transport/webhook_results.h"
@@ -20,6 +21,7 @@ static int webhook_build(CxsigTransport *transport, const CxsigAttempt *attempts
 static void webhook_build_ping(CxsigTransport *transport, CxsigRequest *request);
 static void webhook_read(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
 						 const CxsigResponse *response, CxsigResult *results);
+static void take_credential(CxsigWebhook *webhook, const CxsigTransportSource *source);
 static void take_secrets(CxsigWebhook *webhook, const CxsigSecret *secrets, int n_secrets);
 static bool is_named_by_header(const CxsigWebhook *webhook, const char *secret);
 
@@ -47,7 +49,20 @@ webhook_prepare(const CxsigTransportSource *source)
 							   "events, if the receiver takes them.";
 	if (source->n_secrets >= 0)
 		take_secrets(webhook, source->secrets, source->n_secrets);
+	if (webhook->config.auth)
+		take_credential(webhook, source);
 	return &webhook->base;
+}
+
+/* Nothing is known of who gives the tokens. */
+static void
+take_credential(CxsigWebhook *webhook, const CxsigTransportSource *source)
+{
+	static const char *const flows[] = {"client_credentials", "refresh_token", "jwt_bearer",
+										"bearer", NULL};
+	CxsigCredentialRules rules = {.flows = flows, .tls = webhook->config.tls};
+
+	webhook->base.credential = cxsig_credential_create(source, &rules);
 }
 
 /* Keys for signing, values for headers. What is neither was set for nothing, and is let be. */

@@ -92,6 +92,9 @@ cxsig_webhook_config_parse(Jsonb *config, const char *destination, CxsigWebhookC
 		config_error(into, "url", "It is missing.", "Give it as {\"url\": \"https://host/path\"}.");
 	if (into->tls != NULL && pg_strncasecmp(into->url, "https:", 6) != 0)
 		config_error(into, "tls", "The URL is not https, so it would be for nothing.", NULL);
+	for (int i = 0; into->auth && i < into->n_headers; i++)
+		if (pg_strcasecmp(into->headers[i].name, "authorization") == 0)
+			config_error(into, "auth", "\"headers\" sets Authorization as well.", NULL);
 }
 
 static void
@@ -109,13 +112,15 @@ parse_member(CxsigWebhookConfig *into, const char *key, const JsonbValue *value)
 		into->key_style = parse_choice(into, key, value, key_styles, lengthof(key_styles));
 	else if (strcmp(key, "tls") == 0)
 		into->tls = cxsig_tls_parse(value, into->destination);
+	else if (strcmp(key, "auth") == 0)
+		into->auth = true;
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown key \"%s\" in the config of destination \"%s\"", key,
 						into->destination),
 				 errhint("The keys of a webhook's config are url, format, ce_source, headers, "
-						 "idempotency_key and tls.")));
+						 "idempotency_key, tls and auth.")));
 }
 
 const char *

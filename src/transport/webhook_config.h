@@ -12,6 +12,8 @@
  *	  headers			more headers: {"name": "value"} or {"name": {"secret": "name of a secret"}}
  *	  idempotency_key	"bare" (default), "quoted" (as the IETF draft has it) or "off"
  *	  tls				see tls.h; for https only
+ *	  auth				see credential.h: requests carry a token, as "Authorization: Bearer ..."; any of
+ *						the flows, and token_url where one is asked for
  *
  * A batch is named by its events: webhook-id and Idempotency-Key are made of their ids, in order. Its
  * answer is for all of them, unless it is a 2xx with a body that tells them apart:
@@ -65,6 +67,7 @@ typedef struct CxsigWebhookConfig
 	CxsigWebhookHeader headers[CXSIG_WEBHOOK_MAX_HEADERS];
 	int n_headers;
 	CxsigTls *tls; /* NULL: nothing special */
+	bool auth;	   /* there is that key */
 } CxsigWebhookConfig;
 
 /*

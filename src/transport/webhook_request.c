@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "event/json.h"
+#include "transport/credential.h"
 #include "transport/trace.h"
 #include "transport/webhook_request.h"
 #include "utils/timestamp.h"
@@ -19,8 +20,11 @@
 #define PING_SOURCE "/cxsig"
 #define SEQUENCE_DIGITS 20
 
-/* content-type, webhook-id, -timestamp, -signature, idempotency-key, traceparent, tracestate */
-#define OWN_HEADERS 7
+/*
+ * content-type, webhook-id, -timestamp, -signature, idempotency-key, traceparent, tracestate,
+ * authorization
+ */
+#define OWN_HEADERS 8
 
 /* Room for an event's attributes, its names not counted, and for the values of headers beside them. */
 #define EVENT_TEXT_SIZE 256
@@ -33,6 +37,7 @@ static void add_header(CxsigRequest *request, char *name, const char *value);
 static void add_signature(CxsigWebhookRequest *this);
 static void add_idempotency_key(CxsigWebhookRequest *this);
 static void add_trace(CxsigWebhookRequest *this, const pg_uuid_t *id);
+static void add_token(CxsigWebhookRequest *this);
 static void add_config_headers(CxsigWebhookRequest *this);
 static const char *put_text(StringInfo text, const char *a, const char *b);
 static const char *put_timestamp(StringInfo text, TimestampTz at);
@@ -151,6 +156,7 @@ cxsig_webhook_finish(CxsigWebhookRequest *this, const pg_uuid_t *id)
 	if (has_attributes_in_headers(this->webhook))
 		request->n_headers +=
 			cxsig_cloudevent_write_headers(&this->event, request->headers + request->n_headers);
+	add_token(this);
 	add_config_headers(this);
 }
 
@@ -234,6 +240,16 @@ add_trace(CxsigWebhookRequest *this, const pg_uuid_t *id)
 	add_header(this->request, "traceparent", traceparent);
 	if (this->event.tracestate != NULL)
 		add_header(this->request, "tracestate", this->event.tracestate);
+}
+
+static void
+add_token(CxsigWebhookRequest *this)
+{
+	const CxsigCredential *credential = this->webhook->base.credential;
+
+	if (credential != NULL && cxsig_credential_token(credential) != NULL)
+		add_header(this->request, "Authorization",
+				   psprintf("Bearer %s", cxsig_credential_token(credential)));
 }
 
 /* A secret that has expired is left out: the receiver's refusal then stops the destination. */

@@ -42,7 +42,7 @@ static bool keeper_run(CxsigKeeper *keeper, const char *activity, CxsigTask task
 static bool keeper_look(CxsigKeeper *keeper, TimestampTz now, bool *gone);
 static void keeper_ask(CxsigKeeper *keeper);
 static void keeper_landed(CxsigHttpCall *call);
-static void keeper_granted(CxsigKeeper *keeper, const CxsigGrant *grant);
+static void keeper_granted(CxsigKeeper *keeper, const CxsigGrant *grant, TimestampTz sent_at);
 static void keeper_failed(CxsigKeeper *keeper, const CxsigGrant *grant);
 static void keeper_refused(CxsigKeeper *keeper, const char *reason);
 static bool keeper_write(CxsigKeeper *keeper, bool *gone);
@@ -209,6 +209,8 @@ cxsig_token_due(TimestampTz now)
 static TimestampTz
 keeper_due(const CxsigKeeper *keeper, TimestampTz now)
 {
+	TimestampTz due = keeper_is_usable(keeper, now) ? keeper->renew_at : now;
+
 	switch (keeper->state)
 	{
 		case CXSIG_KEEPER_ASKING:
@@ -219,9 +221,8 @@ keeper_due(const CxsigKeeper *keeper, TimestampTz now)
 		case CXSIG_KEEPER_IDLE:
 			break;
 	}
-	if (!keeper_is_wanted(keeper))
-		return DT_NOEND;
-	return Max(keeper_is_usable(keeper, now) ? keeper->renew_at : now, keeper->retry_at);
+	due = Max(due, keeper->retry_at);
+	return due > now || keeper_is_wanted(keeper) ? due : DT_NOEND;
 }
 
 bool
@@ -333,6 +334,7 @@ keeper_landed(CxsigHttpCall *call)
 	MemoryContext scratch =
 		AllocSetContextCreate(CurrentMemoryContext, "cxsig grant", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
+	TimestampTz sent_at = call->response.sent_at;
 	CxsigGrant grant;
 
 	cxsig_token_read(keeper->credential, &call->response, &grant);
@@ -341,7 +343,7 @@ keeper_landed(CxsigHttpCall *call)
 	switch (grant.outcome)
 	{
 		case CXSIG_GRANTED:
-			keeper_granted(keeper, &grant);
+			keeper_granted(keeper, &grant, sent_at);
 			break;
 		case CXSIG_GRANT_AGAIN:
 			keeper_failed(keeper, &grant);
@@ -354,8 +356,9 @@ keeper_landed(CxsigHttpCall *call)
 	MemoryContextDelete(scratch);
 }
 
+/* How long it is good for counts from when it was asked for at the latest. */
 static void
-keeper_granted(CxsigKeeper *keeper, const CxsigGrant *grant)
+keeper_granted(CxsigKeeper *keeper, const CxsigGrant *grant, TimestampTz sent_at)
 {
 	CxsigToken *next = &keeper->next;
 	const char *refresh = grant->refresh;
@@ -365,7 +368,8 @@ keeper_granted(CxsigKeeper *keeper, const CxsigGrant *grant)
 	next->access = keeper_keep(keeper, grant->access);
 	next->refresh = keeper_keep(keeper, refresh);
 	next->instance_url = keeper_keep(keeper, grant->instance_url);
-	next->obtained_at = GetCurrentTimestamp();
+	next->serial = keeper->token.serial + 1;
+	next->obtained_at = sent_at;
 	next->expires_at = DT_NOEND;
 	if (grant->expires_in_ms >= 0)
 		next->expires_at = TimestampTzPlusMilliseconds(next->obtained_at, grant->expires_in_ms);

@@ -16,13 +16,14 @@
 	"select serial, access_token, refresh_token, instance_url, obtained_at, expires_at" \
 	" from cxsig.token where credential operator(pg_catalog.=) $1"
 
-#define SQL_WRITE                                                                         \
-	"insert into cxsig.token as t (credential, serial, access_token, refresh_token,"      \
-	" instance_url, obtained_at, expires_at) values ($1, 1, $2, $3, $4, $5, $6)"          \
-	" on conflict (credential) do update set serial = t.serial operator(pg_catalog.+) 1," \
-	" access_token = excluded.access_token,"                                              \
-	" refresh_token = coalesce(excluded.refresh_token, t.refresh_token),"                 \
-	" instance_url = excluded.instance_url, obtained_at = excluded.obtained_at,"          \
+#define SQL_WRITE                                                                    \
+	"insert into cxsig.token as t (credential, serial, access_token, refresh_token," \
+	" instance_url, obtained_at, expires_at) values ($1, $7, $2, $3, $4, $5, $6)"    \
+	" on conflict (credential) do update set"                                        \
+	" serial = greatest(t.serial operator(pg_catalog.+) 1, excluded.serial),"        \
+	" access_token = excluded.access_token,"                                         \
+	" refresh_token = coalesce(excluded.refresh_token, t.refresh_token),"            \
+	" instance_url = excluded.instance_url, obtained_at = excluded.obtained_at,"     \
 	" expires_at = excluded.expires_at returning t.serial"
 
 static Datum key_datum(const unsigned char *key);
@@ -69,7 +70,7 @@ read_text(HeapTuple row, int column, MemoryContext context)
 int64
 cxsig_token_store_write(const unsigned char *key, const CxsigToken *token)
 {
-	Oid types[] = {BYTEAOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Oid types[] = {BYTEAOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID};
 	char nulls[lengthof(types)];
 	Datum values[lengthof(types)];
 	bool isnull;
@@ -83,6 +84,7 @@ cxsig_token_store_write(const unsigned char *key, const CxsigToken *token)
 	values[5] = TimestampTzGetDatum(token->expires_at);
 	if (token->expires_at == DT_NOEND)
 		nulls[5] = 'n';
+	values[6] = Int64GetDatum(token->serial);
 	if (SPI_execute_with_args(SQL_WRITE, lengthof(types), types, values, nulls, false, 0) !=
 			SPI_OK_INSERT_RETURNING ||
 		SPI_processed != 1)

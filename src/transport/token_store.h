@@ -15,7 +15,7 @@ extern bool cxsig_token_store_read(const unsigned char *key, MemoryContext conte
 								   CxsigToken *token);
 
 /*
- * Write one, in the place of what was there; returns its serial. Where it brings no refresh token, that
+ * Write one, in the place of what was there; returns its serial, the token's own at least. Where it brings no refresh token, that
  * of the one before stays.
  */
 extern int64 cxsig_token_store_write(const unsigned char *key, const CxsigToken *token);

@@ -240,6 +240,34 @@ subtest 'a refresh token given anew survives kill -9' => sub {
 	gone('killed');
 };
 
+subtest 'a token is not used before it is committed' => sub {
+	my $refresh = 'n33dle-refresh-locked';
+	my $session = session($node);
+	my $from    = -s $node->logfile;
+
+	client(
+		'locked',
+		secret  => $secret{client_secret},
+		rotate  => JSON::PP::true(),
+		refresh => $refresh );
+	$session->query_safe('begin; lock cxsig.token in share mode');
+	with_token(
+		'locked',        'locked',
+		'refresh_token', secrets => { %secret, refresh_token => $refresh } );
+	ingest( $node, ticket => 'locked', account_id => 'locked' );
+	ok( wait_report( 'locked', granted => 1 ), 'granted' );
+	$node->wait_for_log( qr/lock timeout/, $from );
+	is( report('locked')->{taken},
+		0, 'it cannot be written: nothing is sent' );
+	$session->query_safe('rollback');
+	$session->quit;
+	ok( idle($node), 'then it is' );
+	is( report('locked')->{taken},  1, 'delivered' );
+	is( report('locked')->{reused}, 0, 'and not asked for again' );
+	is( report('locked')->{asked},  1, 'at all' );
+	gone('locked');
+};
+
 subtest 'a refusal stops the destination, with the reason' => sub {
 	client( 'refused', secret => $secret{client_secret} );
 	with_token( 'refused', 'refused', 'client_credentials',

@@ -28,6 +28,7 @@ static void apply(CxsigItem *item, const CxsigResult *result, bool was_open,
 static void apply_delivered(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at);
 static void apply_retry(CxsigItem *item, const CxsigResult *result, bool was_open,
 						TimestampTz finished_at);
+static bool is_limit(const CxsigResult *result);
 static void apply_poison(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at);
 static void apply_stop(CxsigItem *item, const CxsigResult *result);
 static void lane_go_on(CxsigLane *lane);
@@ -129,8 +130,13 @@ apply_retry(CxsigItem *item, const CxsigResult *result, bool was_open, Timestamp
 		return;
 	}
 
-	/* Only an event that fails while others pass can become poison by attempts. */
-	if (breaker->successes > item->successes_seen)
+	/*
+	 * Only an event that fails while others pass can become poison by attempts, and not by a limit that
+	 * the destination ran into: that is nobody's fault, and whom it meets is chance.
+	 */
+	if (is_limit(result))
+		item->attempt--;
+	else if (breaker->successes > item->successes_seen)
 		item->strikes++;
 	item->successes_seen = item->lane->successes_seen = breaker->successes;
 	if (item->strikes >= destination->max_attempts)
@@ -140,10 +146,17 @@ apply_retry(CxsigItem *item, const CxsigResult *result, bool was_open, Timestamp
 	}
 	due = TimestampTzPlusMilliseconds(
 		cxsig_clock_now(),
-		Max(cxsig_backoff_ms(item->attempt, destination->retry_initial_ms,
+		Max(cxsig_backoff_ms(Max(item->attempt, 1), destination->retry_initial_ms,
 							 destination->retry_max_ms, pg_prng_double(&pg_global_prng_state)),
 			result->retry_after_ms));
 	lane_wait(item->lane, item, result, due, false);
+}
+
+/* Did the remote say when to come again, and mean its client by it rather than itself? */
+static bool
+is_limit(const CxsigResult *result)
+{
+	return result->retry_after_ms >= 0 && result->status < 500;
 }
 
 static void

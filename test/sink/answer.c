@@ -17,6 +17,7 @@ static struct MHD_Response *empty;
 
 static enum MHD_Result send_garbage(struct MHD_Connection *connection);
 static void add_retry_after(const SinkAnswer *answer, struct MHD_Response *response);
+static void add_quota(const SinkAnswer *answer, struct MHD_Response *response);
 static enum MHD_Result send_stream(SinkRequest *request, struct MHD_Connection *connection);
 static enum MHD_Result send_status(const SinkAnswer *answer, struct MHD_Connection *connection);
 static enum MHD_Result send_results(const SinkRequest *request, struct MHD_Connection *connection);
@@ -134,6 +135,23 @@ add_retry_after(const SinkAnswer *answer, struct MHD_Response *response)
 		MHD_add_response_header(response, "Retry-After", answer->retry_after);
 }
 
+static void
+add_quota(const SinkAnswer *answer, struct MHD_Response *response)
+{
+	char number[32];
+
+	if (answer->quota_limit == 0)
+		return;
+	snprintf(number, sizeof(number), "%" PRId64, answer->quota_limit);
+	MHD_add_response_header(response, "X-RateLimit-Limit", number);
+	snprintf(number, sizeof(number), "%" PRId64, answer->quota_left);
+	MHD_add_response_header(response, "X-RateLimit-Remaining", number);
+	if (answer->quota_reset < 0)
+		return;
+	snprintf(number, sizeof(number), "%d", answer->quota_reset);
+	MHD_add_response_header(response, "X-RateLimit-Reset", number);
+}
+
 static enum MHD_Result
 send_status(const SinkAnswer *answer, struct MHD_Connection *connection)
 {
@@ -151,6 +169,7 @@ send_status(const SinkAnswer *answer, struct MHD_Connection *connection)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type", "application/json");
 	add_retry_after(answer, response);
+	add_quota(answer, response);
 	if (answer->redirect[0] != '\0')
 		MHD_add_response_header(response, "Location", answer->redirect);
 	result = MHD_queue_response(connection, (unsigned int) answer->status, response);
@@ -171,6 +190,7 @@ send_results(const SinkRequest *request, struct MHD_Connection *connection)
 	MHD_add_response_header(response, "Content-Type", "application/json");
 	if (request->answer.retry_after[0] != '\0')
 		MHD_add_response_header(response, "Retry-After", request->answer.retry_after);
+	add_quota(&request->answer, response);
 	result = MHD_queue_response(connection, (unsigned int) request->answer.status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -182,6 +202,8 @@ sink_answer_send(SinkRequest *request, struct MHD_Connection *connection)
 	switch (request->answer.fault)
 	{
 		case SINK_FAULT_NONE:
+			if (request->answer.quota_limit > 0)
+				return send_status(&request->answer, connection);
 			return MHD_queue_response(connection, (unsigned int) request->answer.status, empty);
 		case SINK_FAULT_STATUS:
 			return send_status(&request->answer, connection);

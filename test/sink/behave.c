@@ -46,6 +46,9 @@ static const Setting settings[] = {
 	{"reset_after", SETTING_INT64, FIELD(reset_after), 1, INT64_C(1) << 40, SINK_FAULT_BODY, false},
 	{"body_text", SETTING_TEXT, TEXT(body_text), SINK_FAULT_BODY, false},
 	{"retry_after_in", SETTING_INT, FIELD(retry_after_in), 0, 86400, SINK_FAULT_NONE, false},
+	{"quota_limit", SETTING_INT64, FIELD(quota_limit), 1, INT64_C(1) << 40, SINK_FAULT_NONE, false},
+	{"quota_used", SETTING_INT64, FIELD(quota_used), 0, INT64_C(1) << 40, SINK_FAULT_NONE, false},
+	{"quota_reset", SETTING_INT, FIELD(quota_reset), 0, 86400, SINK_FAULT_NONE, false},
 	{"slow_bytes", SETTING_INT, FIELD(slow_ms), 1, 600000, SINK_FAULT_BODY, false},
 	{"fail_first", SETTING_INT, FIELD(fail_first), 1, 1000000, SINK_FAULT_NONE, true},
 	{"fail_rate", SETTING_RATE, FIELD(fail_rate), 0, 1, SINK_FAULT_NONE, true},
@@ -69,6 +72,7 @@ sink_behave_init(SinkBehaviour *behaviour)
 	memset(behaviour, 0, sizeof(*behaviour));
 	behaviour->poison_status = 422;
 	behaviour->fail_rate = -1;
+	behaviour->quota_reset = -1;
 }
 
 static const char *
@@ -173,6 +177,7 @@ sink_behave_decide(const SinkBehaviour *behaviour, SinkText key, SinkText id, ui
 	answer->delay_ms = 0;
 	answer->slow_ms = 0;
 	answer->retry_after_in = 0;
+	answer->quota_limit = 0;
 	answer->reset_after = 0;
 	answer->retry_after[0] = '\0';
 	answer->redirect[0] = '\0';

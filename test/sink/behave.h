@@ -23,6 +23,9 @@
  *							alone; without it, the batch is refused for one event's fault. Faults that are
  *							no status are the whole batch's in any case
  *	  poison_key=T-13		this key always gets poison_status (422)
+ *	  quota_limit=100		every answer tells, in headers X-RateLimit-*, of a quota of so many requests; once it is
+ *							used up, 429. quota_used=80: where the count begins, when the settings are made;
+ *							quota_reset=5: in how many seconds it is said to begin anew (which it does not)
  *	  delay_ms=50			wait before any answer; delay_key=T-42: for this key only
  */
 #ifndef SINK_BEHAVE_H
@@ -51,6 +54,9 @@ typedef struct SinkAnswer
 	int delay_ms;
 	int slow_ms;
 	int retry_after_in;
+	int64_t quota_limit; /* 0: none is told of */
+	int64_t quota_left;
+	int quota_reset; /* negative: not told */
 	int64_t body_bytes;
 	int64_t reset_after; /* 0: the body comes whole */
 	char retry_after[64];
@@ -73,6 +79,9 @@ typedef struct SinkBehaviour
 	int64_t body_bytes;
 	int64_t reset_after;
 	int retry_after_in;
+	int64_t quota_limit; /* 0: none */
+	int64_t quota_used;
+	int quota_reset; /* negative: not told */
 	char body_text[256];
 	char fail_key[SINK_KEY_CAP];
 	char poison_key[SINK_KEY_CAP];

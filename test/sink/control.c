@@ -299,6 +299,7 @@ call_behave(SinkRequest *request, struct MHD_Connection *connection)
 	wrong = behave_read(&object, &behaviour, &from_url, name, sizeof(name));
 	if (wrong != NULL)
 		return sink_answer_error(connection, 400, "%s: %s", name, wrong);
+	path->quota_spent = 0;
 	if (from_url)
 	{
 		free(path->behaviour);

@@ -35,6 +35,7 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 static enum MHD_Result take_setting(void *cls, enum MHD_ValueKind kind, const char *name,
 									const char *value);
 static const SinkBehaviour *behaviour_for(SinkPath *path, struct MHD_Connection *connection);
+static const SinkBehaviour *spend_quota(SinkPath *path, const SinkBehaviour *behaviour);
 static void answer_status(SinkAnswer *answer, int status);
 static int recorded_status(const SinkAnswer *answer);
 static void decide_batch(SinkRequest *request, struct MHD_Connection *connection,
@@ -93,6 +94,19 @@ behaviour_for(SinkPath *path, struct MHD_Connection *connection)
 	query.wrong = false;
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_setting, &query);
 	return query.wrong ? NULL : &query.behaviour;
+}
+
+/* A request of the path's quota; how it is answered where there is none left. */
+static const SinkBehaviour *
+spend_quota(SinkPath *path, const SinkBehaviour *behaviour)
+{
+	static SinkBehaviour refused;
+
+	if (behaviour->quota_used + path->quota_spent++ < behaviour->quota_limit)
+		return behaviour;
+	sink_behave_init(&refused);
+	(void) sink_behave_set(&refused, "status", "429");
+	return &refused;
 }
 
 static void
@@ -282,6 +296,7 @@ sink_delivery_decide(SinkRequest *request, struct MHD_Connection *connection)
 	SinkEnvelope envelope;
 	SinkEventReader reader;
 	const SinkBehaviour *behaviour;
+	const SinkBehaviour *quota = NULL;
 
 	memset(&headers, 0, sizeof(headers));
 	memset(&envelope, 0, sizeof(envelope));
@@ -302,6 +317,11 @@ sink_delivery_decide(SinkRequest *request, struct MHD_Connection *connection)
 	if ((int64_t) body.len > path->counters.max_body_bytes)
 		path->counters.max_body_bytes = (int64_t) body.len;
 	behaviour = behaviour_for(path, connection);
+	if (behaviour != NULL && behaviour->quota_limit > 0)
+	{
+		quota = behaviour;
+		behaviour = spend_quota(path, quota);
+	}
 	if (request->too_large)
 		count_malformed(request, &envelope, 413);
 	else if (behaviour == NULL || !sink_event_open(&reader, &headers, body))
@@ -313,6 +333,15 @@ sink_delivery_decide(SinkRequest *request, struct MHD_Connection *connection)
 			decide_batch(request, connection, behaviour, &envelope, &headers, body);
 		else
 			decide_single(request, connection, behaviour, &envelope, &reader);
+	}
+	request->answer.quota_limit = 0;
+	if (quota != NULL)
+	{
+		int64_t left = quota->quota_limit - quota->quota_used - path->quota_spent;
+
+		request->answer.quota_limit = quota->quota_limit;
+		request->answer.quota_left = left > 0 ? left : 0;
+		request->answer.quota_reset = quota->quota_reset;
 	}
 	if (path->waits != NULL)
 		sink_control_notify(path);

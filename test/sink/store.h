@@ -116,6 +116,7 @@ typedef struct SinkPath
 	SinkBuffer first_violation; /* JSON, empty until there is one */
 	SinkSecret *secrets[SINK_MAX_SECRETS];
 	int n_secrets;
+	int64_t quota_spent;	  /* requests since the behaviour was set */
 	SinkBehaviour *behaviour; /* set at run time; NULL: by the URL's query string */
 	struct SinkWait *waits;	  /* long polls, control.c's */
 } SinkPath;

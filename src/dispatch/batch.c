@@ -82,6 +82,9 @@ cxsig_batch_cut(CxsigBatch *batch, int first)
 	int i;
 
 	Assert(first > 0 && first <= batch->n);
+	/* they have waited for company: the next batch need not */
+	if (first < batch->n)
+		batch->destination->linger_until = 1;
 	for (i = first; i < batch->n; i++)
 	{
 		batch->items[i]->attempt--;

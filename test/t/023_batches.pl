@@ -242,9 +242,11 @@ subtest 'limits: a body is no longer than batch_bytes' => sub {
 		'bytes',
 		$sink->url('bytes'),
 		options => {
-			paused      => JSON::PP::true(),
-			batch_bytes => 4096,
-			projection  => 'bi' } );
+			paused          => JSON::PP::true(),
+			batch_bytes     => 4096,
+			batch_size      => 20,
+			batch_linger_ms => 60_000,
+			projection      => 'bi' } );
 	load_signals( $node, tickets => 40, prefix => 'B' );
 	ingest(
 		$node,

@@ -97,6 +97,7 @@ OBJS_dispatch = \
 	src/dispatch/doubt.o \
 	src/dispatch/feed.o \
 	src/dispatch/feed_read.o \
+	src/dispatch/follow.o \
 	src/dispatch/guarded.o \
 	src/dispatch/housekeeping.o \
 	src/dispatch/item.o \

@@ -19,6 +19,7 @@ batch_create(CxsigDestination *destination, int n)
 
 	batch->destination = destination;
 	batch->call = NULL;
+	batch->following = NULL;
 	batch->backfill = false;
 	batch->token_serial = 0;
 	batch->reauthorised = false;

@@ -4,9 +4,11 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "base/settings.h"
 #include "dispatch/batch.h"
 #include "dispatch/breaker.h"
+#include "dispatch/follow.h"
 #include "dispatch/outcome.h"
 #include "dispatch/sender.h"
 #include "dispatch/slot.h"
@@ -25,8 +27,10 @@ static int max_connections = 0;
 
 static void sender_stop(int code, Datum arg);
 static void sender_send(CxsigBatch *batch);
+static void sender_submit(CxsigBatch *batch, const CxsigRequest *request);
 static CxsigAttempt *sender_attempts(const CxsigBatch *batch);
 static void sender_finish(CxsigHttpCall *call);
+static void sender_apply(CxsigBatch *batch, const CxsigResult *results, TimestampTz finished_at);
 static void sender_redact(const CxsigTransport *transport, CxsigResult *results, int n);
 static void sender_landed(CxsigBatch *batch);
 static void sender_count(const CxsigResult *results, int n);
@@ -57,7 +61,10 @@ cxsig_sender_fd(void)
 long
 cxsig_sender_timeout_ms(void)
 {
-	return cxsig_http_timeout_ms(http);
+	long engine = cxsig_http_timeout_ms(http);
+	long follow = cxsig_follow_timeout_ms(cxsig_clock_now());
+
+	return engine < 0 || (follow >= 0 && follow < engine) ? follow : engine;
 }
 
 int
@@ -131,15 +138,22 @@ sender_send(CxsigBatch *batch)
 															  sender_attempts(batch), batch->n,
 															  destination->batch_bytes, &request));
 	batch->token_serial = cxsig_token_serial(destination);
-	batch->owner.landed = sender_finish;
-	batch->call = cxsig_http_submit(http, &request, &destination->limits, &batch->owner);
+	sender_submit(batch, &request);
 	dlist_push_tail(&destination->in_flight_batches, &batch->node);
 	destination->in_flight++;
 	destination->in_flight_backfill += batch->backfill;
-	cxsig_rate_take(&destination->rate);
 	pg_atomic_fetch_add_u64(&cxsig_slot->figures.sent, batch->n);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
+}
+
+/* A request of a batch goes out: the first, or one that follows, which waits for no rate limit. */
+static void
+sender_submit(CxsigBatch *batch, const CxsigRequest *request)
+{
+	batch->owner.landed = sender_finish;
+	batch->call = cxsig_http_submit(http, request, &batch->destination->limits, &batch->owner);
+	cxsig_rate_take(&batch->destination->rate);
 }
 
 /* The batch as the transport sees it; in the current context. */
@@ -165,7 +179,8 @@ cxsig_sender_abort(CxsigDestination *destination)
 	{
 		CxsigBatch *batch = dlist_head_element(CxsigBatch, node, &destination->in_flight_batches);
 
-		cxsig_http_release(http, batch->call);
+		if (batch->call != NULL)
+			cxsig_http_release(http, batch->call);
 		sender_landed(batch);
 		cxsig_batch_undo(batch);
 	}
@@ -175,6 +190,7 @@ cxsig_sender_abort(CxsigDestination *destination)
 static void
 sender_landed(CxsigBatch *batch)
 {
+	cxsig_follow_end(batch);
 	dlist_delete(&batch->node);
 	batch->call = NULL;
 	batch->destination->in_flight--;
@@ -185,8 +201,11 @@ int
 cxsig_sender_drive(void)
 {
 	CxsigHttpCall *call;
+	CxsigBatch *batch;
 	int n = 0;
 
+	while ((batch = cxsig_follow_next_due(cxsig_clock_now())) != NULL)
+		sender_submit(batch, cxsig_follow_request(batch));
 	cxsig_http_drive(http);
 	while ((call = cxsig_http_next_done(http)) != NULL)
 	{
@@ -203,24 +222,45 @@ sender_finish(CxsigHttpCall *call)
 	CxsigTransport *transport = batch->destination->transport;
 	TimestampTz finished_at = call->response.finished_at;
 	MemoryContext old = MemoryContextSwitchTo(scratch);
+	CxsigAttempt *attempts = sender_attempts(batch);
 	CxsigResult *results = palloc0(batch->n * sizeof(CxsigResult));
+	CxsigRequest next;
+	CxsigFollows follows = cxsig_follow_answer(batch, attempts, &call->response, &next, results);
 	int i;
 
-	for (i = 0; i < batch->n; i++)
-		results[i].retry_after_ms = -1;
-	transport->ops->read(transport, sender_attempts(batch), batch->n, &call->response, results);
-	cxsig_http_release(http, call);
-	sender_landed(batch);
-	sender_redact(transport, results, batch->n);
-	if (cxsig_token_sends_again(batch, results))
-		cxsig_batch_again(batch);
-	else
+	if (follows == CXSIG_FOLLOWS_NOTHING)
 	{
-		sender_count(results, batch->n);
-		cxsig_outcome_apply(batch, results, finished_at);
+		for (i = 0; i < batch->n; i++)
+			results[i].retry_after_ms = -1;
+		transport->ops->read(transport, attempts, batch->n, &call->response, results);
 	}
+	batch->call = NULL;
+	if (follows == CXSIG_FOLLOWS_NOW)
+		sender_submit(batch, &next);
+	cxsig_http_release(http, call);
+	if (follows == CXSIG_FOLLOWS_NOTHING || follows == CXSIG_FOLLOWS_NO_MORE)
+	{
+		sender_landed(batch);
+		sender_redact(transport, results, batch->n);
+		sender_apply(batch, results, finished_at);
+	}
+	else
+		batch->token_serial = cxsig_token_serial(batch->destination);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
+}
+
+/* What follows from the results; with a token that was refused, only that it is sent again. */
+static void
+sender_apply(CxsigBatch *batch, const CxsigResult *results, TimestampTz finished_at)
+{
+	if (cxsig_token_sends_again(batch, results))
+	{
+		cxsig_batch_again(batch);
+		return;
+	}
+	sender_count(results, batch->n);
+	cxsig_outcome_apply(batch, results, finished_at);
 }
 
 /* A remote may well show what it was sent. */

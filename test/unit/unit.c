@@ -15,6 +15,7 @@ main(void)
 	unit_sign();
 	unit_answer();
 	unit_batch();
+	unit_follow();
 	unit_guard();
 	unit_json();
 	unit_outcome();

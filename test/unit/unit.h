@@ -27,6 +27,7 @@ extern void unit_reset_memory(void);
 
 extern void unit_answer(void);
 extern void unit_batch(void);
+extern void unit_follow(void);
 extern void unit_guard(void);
 extern void unit_json(void);
 extern void unit_outcome(void);

@@ -65,6 +65,7 @@ OBJS_transport = \
 	src/transport/outcome.o \
 	src/transport/pem.o \
 	src/transport/ping.o \
+	src/transport/ratelimit.o \
 	src/transport/secret.o \
 	src/transport/secret_sql.o \
 	src/transport/sign.o \

@@ -109,8 +109,9 @@ typedef struct CxsigAttempt
 typedef struct CxsigQuota
 {
 	int64 used;
-	int64 limit;	/* 0: none was told */
-	TimestampTz at; /* when it was told */
+	int64 limit;		   /* 0: none was told */
+	TimestampTz at;		   /* when it was told */
+	TimestampTz resets_at; /* when it is whole again, as far as was told; 0: it was not */
 } CxsigQuota;
 
 /* A batch between two of its requests; see follow. */

@@ -8,6 +8,7 @@
 
 #include "event/json.h"
 #include "transport/credential.h"
+#include "transport/ratelimit.h"
 #include "transport/webhook.h"
 #include "transport/webhook_batch.h"
 #include "transport/webhook_results.h"
@@ -176,10 +177,13 @@ webhook_read(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
 			 const CxsigResponse *response, CxsigResult *results)
 {
 	CxsigWebhook *webhook = (CxsigWebhook *) transport;
+	int64 hold_ms;
 
 	/* a ping has no attempts: its status is all there is to know */
 	if (attempts != NULL && cxsig_webhook_is_batch(webhook->config.format))
 		cxsig_webhook_read_batch(webhook, attempts, n, response, results);
 	else
 		cxsig_webhook_read_status(webhook, response, &results[0]);
+	hold_ms = cxsig_ratelimit_read(response, &transport->quota);
+	results[0].retry_after_ms = Max(results[0].retry_after_ms, hold_ms);
 }

@@ -20,6 +20,7 @@ main(void)
 	unit_json();
 	unit_outcome();
 	unit_pem();
+	unit_ratelimit();
 	unit_results();
 	unit_token();
 	unit_trace();

@@ -107,6 +107,7 @@ OBJS_dispatch = \
 	src/dispatch/launcher.o \
 	src/dispatch/outcome.o \
 	src/dispatch/progress.o \
+	src/dispatch/quota.o \
 	src/dispatch/rate.o \
 	src/dispatch/receipt.o \
 	src/dispatch/receipt_write.o \
@@ -115,6 +116,7 @@ OBJS_dispatch = \
 	src/dispatch/sender.o \
 	src/dispatch/share.o \
 	src/dispatch/slot.o \
+	src/dispatch/standing.o \
 	src/dispatch/status.o \
 	src/dispatch/token.o \
 	src/dispatch/token_task.o \
@@ -136,6 +138,7 @@ INSTALL_SQL = \
 	sql/install/22_taxonomy.sql \
 	sql/install/30_views.sql \
 	sql/install/31_history.sql \
+	sql/install/40_options.sql \
 	sql/install/40_worker.sql \
 	sql/install/41_destinations.sql \
 	sql/install/42_repair.sql \

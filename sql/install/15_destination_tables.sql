@@ -17,6 +17,9 @@ create table cxsig.destination (
     batch_linger_ms    integer not null default 0,
     rate_limit         numeric(9,3),
     rate_burst         integer,
+    quota_reserve      integer not null default 10,
+    quota_probe_ms     integer not null default 30000,
+    urgent             jsonpath,
     connect_timeout_ms integer not null default 5000,
     first_byte_timeout_ms integer not null default 15000,
     total_timeout_ms   integer not null default 20000,
@@ -41,6 +44,7 @@ create table cxsig.destination (
                                         and batch_bytes between 1024 and 67108864
                                         and batch_linger_ms between 0 and 60000),
     constraint destination_rate check (rate_limit operator(pg_catalog.>) 0 and rate_burst between 1 and 100000),
+    constraint destination_quota check (quota_reserve between 0 and 90 and quota_probe_ms between 100 and 3600000),
     constraint destination_first_byte_timeout check (first_byte_timeout_ms between 1 and 3600000),
     constraint destination_connect_timeout check (connect_timeout_ms between 1 and 600000),
     constraint destination_total_timeout check (total_timeout_ms between 1 and 3600000),
@@ -68,6 +72,9 @@ comment on column cxsig.destination.batch_bytes is 'bytes of a request''s body a
 comment on column cxsig.destination.batch_linger_ms is 'milliseconds an event may wait for others to fill its batch';
 comment on column cxsig.destination.rate_limit is 'requests a second at most; null for no limit';
 comment on column cxsig.destination.rate_burst is 'requests that may go out at once after a pause; null for one second''s worth';
+comment on column cxsig.destination.quota_reserve is 'percent of what the remote allows that is kept for urgent signals; ordinary ones slow down before';
+comment on column cxsig.destination.quota_probe_ms is 'milliseconds between requests that learn whether a quota is whole again';
+comment on column cxsig.destination.urgent is 'jsonpath predicate on the canonical event: what may use the reserve; null for $.churn_risk == "high"';
 comment on column cxsig.destination.connect_timeout_ms is 'milliseconds to connect, TLS included';
 comment on column cxsig.destination.first_byte_timeout_ms is 'milliseconds from sending a request to the first byte of its answer';
 comment on column cxsig.destination.total_timeout_ms is 'milliseconds for a request as a whole';
@@ -237,6 +244,12 @@ create table cxsig.checkpoint (
     backfill_high     bigint not null,
     backfill_doubt    xid8[] not null default '{}',
     floor             bigint not null default 0,
+    holding           text,
+    holding_until     timestamptz,
+    quota_used        bigint,
+    quota_limit       bigint,
+    quota_at          timestamptz,
+    quota_resets_at   timestamptz,
     system_identifier bigint not null,
     database_oid      oid not null
 ) partition by range (written_at);
@@ -251,6 +264,12 @@ comment on column cxsig.checkpoint.backfill_low is 'as low, for the backfill str
 comment on column cxsig.checkpoint.backfill_high is 'as high, for the backfill stream';
 comment on column cxsig.checkpoint.backfill_doubt is 'as doubt, for the backfill stream';
 comment on column cxsig.checkpoint.floor is 'rows up to this position are not looked for by transaction id: they were restored from another cluster, whose ids mean nothing here; 0 for none';
+comment on column cxsig.checkpoint.holding is 'why it sends nothing, or less than it could; null where nothing holds it back';
+comment on column cxsig.checkpoint.holding_until is 'until when, where that is known';
+comment on column cxsig.checkpoint.quota_used is 'how much of what the remote allows was used, as it told last; null where it tells of no quota';
+comment on column cxsig.checkpoint.quota_limit is 'how much it allows';
+comment on column cxsig.checkpoint.quota_at is 'when it told';
+comment on column cxsig.checkpoint.quota_resets_at is 'when it is whole again, where it told that';
 comment on column cxsig.checkpoint.system_identifier is 'the cluster it was written in';
 comment on column cxsig.checkpoint.database_oid is 'the database it was written in; elsewhere the destination is paused until a person resumes it';
 create table cxsig.checkpoint_default partition of cxsig.checkpoint default;

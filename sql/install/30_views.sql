@@ -114,11 +114,18 @@ select d.name,
        pending.held as held_lanes,
        dead.letters as dead,
        coalesce(c.filtered, 0) as filtered,
+       case when d.state = 'active' and c.holding_until > pg_catalog.clock_timestamp()
+            then pg_catalog.format('until %s: %s', pg_catalog.date_trunc('second', c.holding_until), c.holding)
+            when d.state = 'active' and c.holding_until is null then c.holding
+       end as holding,
+       c.quota_used,
+       c.quota_limit,
+       c.quota_at,
        sent.last_delivered_at,
        coalesce(pending.last_error, dead.last_reason) as last_error
 from cxsig.destination d
     join cxsig.consumer_lag l on l.destination = d.name
-    left join lateral (select k.filtered
+    left join lateral (select k.filtered, k.holding, k.holding_until, k.quota_used, k.quota_limit, k.quota_at
                        from cxsig.checkpoint k
                        where k.destination_id = d.destination_id
                        order by k.written_at desc
@@ -161,6 +168,10 @@ comment on column cxsig.destination_status.retrying_lanes is 'lanes with an even
 comment on column cxsig.destination_status.held_lanes is 'those of them that wait for a person';
 comment on column cxsig.destination_status.dead is 'open dead letters: see dead_letters';
 comment on column cxsig.destination_status.filtered is 'events its filter has left out since it was created';
+comment on column cxsig.destination_status.holding is 'what keeps it from sending, or from sending all it could: a rate limit, the quota, an open breaker; null where nothing does';
+comment on column cxsig.destination_status.quota_used is 'how much of what the remote allows was used, as it told last; null where it tells of no quota';
+comment on column cxsig.destination_status.quota_limit is 'how much it allows';
+comment on column cxsig.destination_status.quota_at is 'when it told';
 comment on column cxsig.destination_status.last_delivered_at is 'the last delivery among its newest 100 receipts';
 comment on column cxsig.destination_status.last_error is 'what the event tried last waits for, else the reason of the newest open dead letter';
 

@@ -5,11 +5,14 @@
 #include "postgres.h"
 
 #include "dispatch/batch.h"
+#include "dispatch/quota.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 static CxsigBatch *batch_create(CxsigDestination *destination, int n);
 static bool backfill_may_go(const CxsigDestination *destination);
+static TimestampTz half_due(CxsigDestination *destination, TimestampTz now);
+static TimestampTz lanes_due(CxsigDestination *destination, TimestampTz now);
 
 static CxsigBatch *
 batch_create(CxsigDestination *destination, int n)
@@ -33,15 +36,19 @@ cxsig_batch_next(CxsigDestination *destination, TimestampTz now)
 	CxsigLanes *lanes = destination->lanes;
 	CxsigBatch *batch;
 	CxsigLane *lane;
+	bool urgent_only;
 
-	if (!dlist_is_empty(&destination->halves))
+	if (half_due(destination, now) <= now)
 		return dlist_container(CxsigBatch, node, dlist_pop_head_node(&destination->halves));
-	if (cxsig_batch_due(destination, now) > now)
+	if (lanes_due(destination, now) > now)
 		return NULL;
 	batch = batch_create(destination,
 						 Min(destination->batch_size, cxsig_lanes_ready(destination->lanes)));
-	batch->backfill = cxsig_lanes_first_ready(lanes)->backfill;
-	while (batch->n < destination->batch_size && (lane = cxsig_lanes_first_ready(lanes)) != NULL)
+	lane = cxsig_lanes_first_ready(lanes);
+	batch->backfill = lane->backfill;
+	urgent_only = lane->urgent && cxsig_quota_is_for_urgent(destination);
+	while (batch->n < destination->batch_size && (lane = cxsig_lanes_first_ready(lanes)) != NULL &&
+		   (lane->urgent || !urgent_only))
 	{
 		batch->items[batch->n++] = cxsig_lane_head(lane);
 		cxsig_lane_ready_to_sending(lane);
@@ -62,19 +69,37 @@ backfill_may_go(const CxsigDestination *destination)
 TimestampTz
 cxsig_batch_due(CxsigDestination *destination, TimestampTz now)
 {
-	CxsigLane *first;
+	TimestampTz half = half_due(destination, now);
 
-	if (!dlist_is_empty(&destination->halves))
-		return now;
-	first = cxsig_lanes_first_ready(destination->lanes);
+	return half <= now ? half : Min(half, lanes_due(destination, now));
+}
+
+static TimestampTz
+half_due(CxsigDestination *destination, TimestampTz now)
+{
+	const CxsigBatch *half;
+
+	if (dlist_is_empty(&destination->halves))
+		return DT_NOEND;
+	half = dlist_head_element(CxsigBatch, node, &destination->halves);
+	return cxsig_quota_due(destination, half->items[0]->lane->urgent, now);
+}
+
+static TimestampTz
+lanes_due(CxsigDestination *destination, TimestampTz now)
+{
+	CxsigLane *first = cxsig_lanes_first_ready(destination->lanes);
+	TimestampTz due;
+
 	if (first == NULL || (first->backfill && !backfill_may_go(destination)))
 		return DT_NOEND;
+	due = cxsig_quota_due(destination, first->urgent, now);
 	if (destination->batch_linger_ms == 0 ||
 		cxsig_lanes_ready(destination->lanes) >= destination->batch_size)
-		return now;
+		return due;
 	if (destination->linger_until == 0)
 		destination->linger_until = TimestampTzPlusMilliseconds(now, destination->batch_linger_ms);
-	return Max(destination->linger_until, now);
+	return Max(destination->linger_until, due);
 }
 
 void

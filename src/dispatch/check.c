@@ -11,13 +11,14 @@
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(cxsig_check_destination);
+PG_FUNCTION_INFO_V1(cxsig_transport_defaults);
 
 static void check_batch_size(const CxsigTransport *transport, const char *destination,
 							 int batch_size);
 
 /*
- * _check_destination(name, transport, config, projection, mapping, filter, order_scope, batch_size):
- * raises what is wrong.
+ * _check_destination(name, transport, config, projection, mapping, filter, urgent, order_scope,
+ * batch_size): raises what is wrong; returns how many events a request carries at most.
  */
 Datum
 cxsig_check_destination(PG_FUNCTION_ARGS)
@@ -26,19 +27,34 @@ cxsig_check_destination(PG_FUNCTION_ARGS)
 	const CxsigTransportOps *ops = cxsig_transport_lookup(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	CxsigView view = {CXSIG_PROJECTION_CRM, NULL, NULL};
 	CxsigTransportSource source = {0};
+	CxsigTransport *transport;
 
 	view.projection = cxsig_projection_parse(text_to_cstring(PG_GETARG_TEXT_PP(3)));
 	if (!PG_ARGISNULL(4))
 		view.mapping = cxsig_mapping_prepare(PG_GETARG_JSONB_P(4));
 	if (!PG_ARGISNULL(5))
 		view.filter = cxsig_filter_prepare(PG_GETARG_JSONPATH_P(5));
+	if (!PG_ARGISNULL(6))
+		(void) cxsig_filter_prepare(PG_GETARG_JSONPATH_P(6));
 	source.config = PG_GETARG_JSONB_P(2);
 	source.n_secrets = -1;
 	source.view = &view;
 	source.destination = name;
-	source.order_scope = text_to_cstring(PG_GETARG_TEXT_PP(6));
-	check_batch_size(ops->prepare(&source), name, PG_GETARG_INT32(7));
-	PG_RETURN_VOID();
+	source.order_scope = text_to_cstring(PG_GETARG_TEXT_PP(7));
+	transport = ops->prepare(&source);
+	check_batch_size(transport, name, PG_GETARG_INT32(8));
+	PG_RETURN_INT32(transport->max_batch);
+}
+
+/* _transport_defaults(transport): its options that are other than usual, null where there are none. */
+Datum
+cxsig_transport_defaults(PG_FUNCTION_ARGS)
+{
+	const CxsigTransportOps *ops = cxsig_transport_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	if (ops->defaults == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(ops->defaults)));
 }
 
 static void

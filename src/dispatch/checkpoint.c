@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "catalog/pg_type.h"
 #include "dispatch/checkpoint.h"
+#include "dispatch/standing.h"
 #include "dispatch/feed.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -22,11 +23,13 @@
 
 #define SQL_WRITE                                                                               \
 	"insert into cxsig.checkpoint (destination_id, written_at, low, high, doubt, backfill_low," \
-	" backfill_high, backfill_doubt, filtered, floor, system_identifier, database_oid)"         \
-	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-#define SQL_READ                                                                   \
-	"select written_at, low, doubt, backfill_low, backfill_doubt, filtered, floor" \
-	" from cxsig.checkpoint where destination_id operator(pg_catalog.=) $1"        \
+	" backfill_high, backfill_doubt, filtered, floor, system_identifier, database_oid,"         \
+	" holding, holding_until, quota_used, quota_limit, quota_at, quota_resets_at)"              \
+	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+#define SQL_READ                                                                    \
+	"select written_at, low, doubt, backfill_low, backfill_doubt, filtered, floor," \
+	" quota_used, quota_limit, quota_at, quota_resets_at"                           \
+	" from cxsig.checkpoint where destination_id operator(pg_catalog.=) $1"         \
 	" order by written_at desc limit 1"
 /*
  * What has its outcome, or is in retry: at or above low of its stream ($2, $3), or come with a
@@ -51,7 +54,7 @@
 	" pg_catalog.max(next_attempt_at), pg_catalog.bool_or(held)" \
 	" from cxsig.retry where destination_id operator(pg_catalog.=) $1 group by lane"
 
-#define N_WRITTEN 12
+#define N_WRITTEN 18
 
 /* A checkpoint as read. */
 typedef struct CxsigRestored
@@ -78,7 +81,8 @@ bool
 cxsig_checkpoint_wanted(const CxsigDestination *destination)
 {
 	return place_differs(&destination->cursors[CXSIG_LIVE]) ||
-		   place_differs(&destination->cursors[CXSIG_BACKFILL]);
+		   place_differs(&destination->cursors[CXSIG_BACKFILL]) ||
+		   cxsig_standing_differs(destination);
 }
 
 static bool
@@ -101,8 +105,10 @@ cxsig_checkpoint_write(const CxsigReceipts *receipts)
 
 	if (receipts->checkpoints != NIL && write_plan == NULL)
 	{
-		Oid types[N_WRITTEN] = {INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID, XID8ARRAYOID, INT8OID,
-								INT8OID, XID8ARRAYOID,	 INT8OID, INT8OID, INT8OID,		 OIDOID};
+		Oid types[N_WRITTEN] = {
+			INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID, XID8ARRAYOID,   INT8OID,
+			INT8OID, XID8ARRAYOID,	 INT8OID, INT8OID, INT8OID,		   OIDOID,
+			TEXTOID, TIMESTAMPTZOID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 		SPIPlanPtr plan = SPI_prepare(SQL_WRITE, lengthof(types), types);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
@@ -118,6 +124,7 @@ static void
 checkpoint_write_one(CxsigDestination *destination)
 {
 	Datum values[N_WRITTEN];
+	char nulls[N_WRITTEN];
 	Datum *value = values;
 	int64 filtered = 0;
 	int i;
@@ -141,8 +148,10 @@ checkpoint_write_one(CxsigDestination *destination)
 	*value++ = Int64GetDatum(destination->floor);
 	*value++ = Int64GetDatum((int64) GetSystemIdentifier());
 	*value++ = ObjectIdGetDatum(MyDatabaseId);
-	Assert(value == values + N_WRITTEN);
-	if (SPI_execute_plan(write_plan, values, NULL, false, 0) != SPI_OK_INSERT)
+	memset(nulls, ' ', sizeof(nulls));
+	cxsig_standing_write(destination, value, nulls + (value - values));
+	Assert(value + CXSIG_STANDING_COLUMNS == values + N_WRITTEN);
+	if (SPI_execute_plan(write_plan, values, nulls, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not write a checkpoint");
 }
 
@@ -153,12 +162,13 @@ cxsig_checkpoint_written(List *destinations)
 	int i;
 
 	foreach (cell, destinations)
-		for (i = 0; i < CXSIG_STREAMS; i++)
-		{
-			CxsigCursor *cursor = &((CxsigDestination *) lfirst(cell))->cursors[i];
+	{
+		CxsigDestination *destination = lfirst(cell);
 
-			cursor->written = cursor->writing;
-		}
+		for (i = 0; i < CXSIG_STREAMS; i++)
+			destination->cursors[i].written = destination->cursors[i].writing;
+		destination->standing_written = destination->standing_writing;
+	}
 }
 
 void
@@ -205,6 +215,7 @@ checkpoint_read(CxsigDestination *destination, CxsigRestored *restored)
 	doubts_from_array(&restored->doubts[CXSIG_BACKFILL], SPI_getbinval(row, desc, 5, &isnull));
 	restored->filtered = DatumGetInt64(SPI_getbinval(row, desc, 6, &isnull));
 	destination->floor = DatumGetInt64(SPI_getbinval(row, desc, 7, &isnull));
+	cxsig_standing_restore(destination, row, desc, 8);
 }
 
 static void

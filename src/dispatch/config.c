@@ -19,22 +19,23 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#define SQL_DESTINATIONS                                                                     \
-	"select destination_id, pg_catalog.concat(d::pg_catalog.text,"                           \
-	" (select pg_catalog.string_agg(secret_id::pg_catalog.text, ',' order by secret_id)"     \
-	" from cxsig.secret s where s.destination_id operator(pg_catalog.=) d.destination_id"    \
-	" and (s.expires_at is null or s.expires_at operator(pg_catalog.>) pg_catalog.now())))," \
-	" name::pg_catalog.text, transport, config, projection, mapping, filter, order_scope, "  \
-	"history,"                                                                               \
-	" concurrency, \"window\", connect_timeout_ms, first_byte_timeout_ms, total_timeout_ms," \
-	" batch_size, batch_bytes, batch_linger_ms, coalesce(rate_limit, 0)::float8,"            \
-	" coalesce(rate_burst, 0), retry_initial_ms,"                                            \
-	" retry_max_ms, max_attempts, poison_policy, secret_names,"                              \
-	" coalesce((select k.system_identifier operator(pg_catalog.=) $1"                        \
-	" and k.database_oid operator(pg_catalog.=) $2 from cxsig.checkpoint k"                  \
-	" where k.destination_id operator(pg_catalog.=) d.destination_id"                        \
-	" order by k.written_at desc limit 1), false) from cxsig.destination d"                  \
-	" where state operator(pg_catalog.=) 'active'"                                           \
+#define SQL_DESTINATIONS                                                                        \
+	"select destination_id, pg_catalog.concat(d::pg_catalog.text,"                              \
+	" (select pg_catalog.string_agg(secret_id::pg_catalog.text, ',' order by secret_id)"        \
+	" from cxsig.secret s where s.destination_id operator(pg_catalog.=) d.destination_id"       \
+	" and (s.expires_at is null or s.expires_at operator(pg_catalog.>) pg_catalog.now()))),"    \
+	" name::pg_catalog.text, transport, config, projection, mapping, filter, order_scope, "     \
+	"history,"                                                                                  \
+	" concurrency, \"window\", connect_timeout_ms, first_byte_timeout_ms, total_timeout_ms,"    \
+	" batch_size, batch_bytes, batch_linger_ms, coalesce(rate_limit, 0)::float8,"               \
+	" coalesce(rate_burst, 0), retry_initial_ms,"                                               \
+	" retry_max_ms, max_attempts, poison_policy, secret_names,"                                 \
+	" coalesce((select k.system_identifier operator(pg_catalog.=) $1"                           \
+	" and k.database_oid operator(pg_catalog.=) $2 from cxsig.checkpoint k"                     \
+	" where k.destination_id operator(pg_catalog.=) d.destination_id"                           \
+	" order by k.written_at desc limit 1), false), quota_reserve, quota_probe_ms, urgent from " \
+	"cxsig.destination d"                                                                       \
+	" where state operator(pg_catalog.=) 'active'"                                              \
 	" order by destination_id"
 
 /* What the guarded task fills. */
@@ -131,6 +132,9 @@ config_read_row(HeapTuple row, TupleDesc desc)
 	config->max_attempts = config_int(row, desc, 23);
 	config->poison_policy = config_text(row, desc, 24);
 	config->secret_names = config_names(row, desc, 25);
+	config->quota_reserve = config_int(row, desc, 27);
+	config->quota_probe_ms = config_int(row, desc, 28);
+	config->urgent = (JsonPath *) config_varlena(row, desc, 29);
 	config->at_home = DatumGetBool(SPI_getbinval(row, desc, 26, &isnull));
 	return config;
 }
@@ -280,6 +284,10 @@ config_apply(CxsigDestination *destination, const CxsigConfig *config)
 	destination->retry_max_ms = config->retry_max_ms;
 	destination->max_attempts = config->max_attempts;
 	destination->hold_poison = strcmp(config->poison_policy, "hold") == 0;
+	destination->quota.reserve = config->quota_reserve / 100.0;
+	destination->quota.probe_ms = config->quota_probe_ms;
+	if (config->urgent != NULL)
+		destination->quota.urgent.filter = cxsig_filter_prepare(config->urgent);
 	cxsig_rate_init(&destination->rate, config->rate_limit, config->rate_burst, cxsig_clock_now());
 
 	destination->items = SlabContextCreate(CurrentMemoryContext, "cxsig items",

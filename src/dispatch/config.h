@@ -29,6 +29,9 @@ typedef struct CxsigConfig
 	int batch_linger_ms;
 	double rate_limit; /* requests a second, 0 for no limit */
 	int rate_burst;	   /* 0: one second's worth */
+	int quota_reserve; /* percent */
+	int quota_probe_ms;
+	JsonPath *urgent; /* or NULL */
 	int retry_initial_ms;
 	int retry_max_ms;
 	int max_attempts;

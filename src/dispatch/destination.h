@@ -45,6 +45,26 @@ typedef struct CxsigBreaker
 	TimestampTz hold_until; /* nothing is sent before (breaker or Retry-After) */
 } CxsigBreaker;
 
+/* How it lives with what a quota leaves: see quota.c. */
+typedef struct CxsigQuotaUse
+{
+	double reserve;			 /* the share kept for urgent events */
+	int probe_ms;			 /* between requests that learn whether there is more */
+	CxsigView urgent;		 /* its filter says what is; NULL: a high churn risk */
+	bool urgent_first;		 /* a quota was told */
+	int silent;				 /* answers in a row that told of none */
+	TimestampTz sent_at;	 /* the last request */
+	TimestampTz ordinary_at; /* the last that was not for an urgent event */
+} CxsigQuotaUse;
+
+/* What is shown of why it waits, and what it is allowed: part of a checkpoint. */
+typedef struct CxsigStanding
+{
+	const char *holding; /* a constant, or NULL */
+	TimestampTz until;	 /* see clock.h; 0 where that is not known */
+	CxsigQuota quota;
+} CxsigStanding;
+
 typedef struct CxsigDestination
 {
 	dlist_node node;	   /* in the registry */
@@ -82,6 +102,9 @@ typedef struct CxsigDestination
 	dlist_head loading; /* lanes */
 	CxsigBreaker breaker;
 	CxsigRate rate;
+	CxsigQuotaUse quota;
+	CxsigStanding standing_writing; /* in the checkpoint being written */
+	CxsigStanding standing_written; /* in the one written last */
 	dlist_head in_flight_batches;
 	dlist_head halves;		  /* batches that were refused as a whole, to be sent in halves or with
 							   * another token */

@@ -11,6 +11,7 @@
 #include "common/hashfn.h"
 #include "dispatch/destination.h"
 #include "dispatch/lane.h"
+#include "dispatch/quota.h"
 #include "lib/pairingheap.h"
 #include "utils/timestamp.h"
 
@@ -166,6 +167,7 @@ ready_add(CxsigLane *lane)
 	const CxsigItem *head = cxsig_lane_head(lane);
 
 	lane->backfill = lane->live == 0;
+	lane->urgent = !lane->backfill && cxsig_quota_urgent(lane->destination, head->ref->event);
 	lane->occurred_at = head->ref->event->occurred_at;
 	lane->position = head->position;
 	pairingheap_add(lanes->ready, &lane->heap);
@@ -230,6 +232,22 @@ cxsig_lanes_forgive(CxsigLanes *lanes)
 		ready_remove(lane);
 		ready_add(lane);
 	}
+}
+
+void
+cxsig_lanes_reorder(CxsigLanes *lanes)
+{
+	CxsigLane **ready = palloc(Max(lanes->n_ready, 1) * sizeof(CxsigLane *));
+	int n = 0;
+
+	while (!pairingheap_is_empty(lanes->ready))
+	{
+		ready[n] = pairingheap_container(CxsigLane, heap, pairingheap_first(lanes->ready));
+		ready_remove(ready[n++]);
+	}
+	while (n > 0)
+		ready_add(ready[--n]);
+	pfree(ready);
 }
 
 void
@@ -372,7 +390,7 @@ waiting_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 	return lane_a->due < lane_b->due ? 1 : -1;
 }
 
-/* Live before backfill, then what occurred first, then what was recorded first. */
+/* Live before backfill, then what is urgent, then what occurred first, then what was recorded first. */
 static int
 ready_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 {
@@ -381,6 +399,8 @@ ready_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 
 	if (lane_a->backfill != lane_b->backfill)
 		return lane_a->backfill ? -1 : 1;
+	if (lane_a->urgent != lane_b->urgent)
+		return lane_a->urgent ? 1 : -1;
 	if (lane_a->occurred_at != lane_b->occurred_at)
 		return lane_a->occurred_at < lane_b->occurred_at ? 1 : -1;
 	return lane_a->position < lane_b->position ? 1 : lane_a->position > lane_b->position ? -1 : 0;

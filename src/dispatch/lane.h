@@ -5,7 +5,7 @@
  * A lane exists only while it has events, in memory or in cxsig.retry. Its states:
  *
  *	  READY    has a head in memory, nothing in flight; among the ready lanes, by urgency: live
- *			   before backfill, then by the time its head occurred (the SLA target being the same for
+ *			   before backfill, then what is urgent where there is a quota (quota.h), then by the time its head occurred (the SLA target being the same for
  *			   all of a destination, that is by deadline)
  *	  SENDING  its head is in flight
  *	  WAITING  its events are in cxsig.retry until `due`, or until a person releases them (held)
@@ -47,6 +47,7 @@ typedef struct CxsigLane
 
 	/* what a ready lane is ordered by, as of when it took its place */
 	bool backfill;
+	bool urgent;
 	TimestampTz occurred_at;
 	int64 position;
 } CxsigLane;
@@ -76,6 +77,9 @@ extern int cxsig_lanes_ready(const CxsigLanes *lanes);
 
 /* Those at the back take their places among the ready lanes again. */
 extern void cxsig_lanes_forgive(CxsigLanes *lanes);
+
+/* What is urgent has changed: the ready lanes take their places anew. */
+extern void cxsig_lanes_reorder(CxsigLanes *lanes);
 
 /* Take an item out of the queue; a ready lane that it leaves empty is ready no more. */
 extern void cxsig_lane_remove(CxsigLane *lane, CxsigItem *item);

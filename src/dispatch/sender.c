@@ -10,6 +10,7 @@
 #include "dispatch/breaker.h"
 #include "dispatch/follow.h"
 #include "dispatch/outcome.h"
+#include "dispatch/quota.h"
 #include "dispatch/sender.h"
 #include "dispatch/slot.h"
 #include "dispatch/token.h"
@@ -30,10 +31,11 @@ static void sender_send(CxsigBatch *batch);
 static void sender_submit(CxsigBatch *batch, const CxsigRequest *request);
 static CxsigAttempt *sender_attempts(const CxsigBatch *batch);
 static void sender_finish(CxsigHttpCall *call);
-static void sender_apply(CxsigBatch *batch, const CxsigResult *results, TimestampTz finished_at);
+static void sender_apply(CxsigBatch *batch, const CxsigResult *results, const CxsigQuota *told,
+						 TimestampTz finished_at);
 static void sender_redact(const CxsigTransport *transport, CxsigResult *results, int n);
 static void sender_landed(CxsigBatch *batch);
-static void sender_count(const CxsigResult *results, int n);
+static int sender_count(const CxsigResult *results, int n);
 
 void
 cxsig_sender_init(void)
@@ -139,6 +141,7 @@ sender_send(CxsigBatch *batch)
 															  destination->batch_bytes, &request));
 	batch->token_serial = cxsig_token_serial(destination);
 	sender_submit(batch, &request);
+	cxsig_quota_sent(destination, batch->items[0]->lane->urgent, cxsig_clock_now());
 	dlist_push_tail(&destination->in_flight_batches, &batch->node);
 	destination->in_flight++;
 	destination->in_flight_backfill += batch->backfill;
@@ -224,6 +227,7 @@ sender_finish(CxsigHttpCall *call)
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 	CxsigAttempt *attempts = sender_attempts(batch);
 	CxsigResult *results = palloc0(batch->n * sizeof(CxsigResult));
+	CxsigQuota told = transport->quota;
 	CxsigRequest next;
 	CxsigFollows follows = cxsig_follow_answer(batch, attempts, &call->response, &next, results);
 	int i;
@@ -242,7 +246,7 @@ sender_finish(CxsigHttpCall *call)
 	{
 		sender_landed(batch);
 		sender_redact(transport, results, batch->n);
-		sender_apply(batch, results, finished_at);
+		sender_apply(batch, results, &told, finished_at);
 	}
 	else
 		batch->token_serial = cxsig_token_serial(batch->destination);
@@ -252,14 +256,15 @@ sender_finish(CxsigHttpCall *call)
 
 /* What follows from the results; with a token that was refused, only that it is sent again. */
 static void
-sender_apply(CxsigBatch *batch, const CxsigResult *results, TimestampTz finished_at)
+sender_apply(CxsigBatch *batch, const CxsigResult *results, const CxsigQuota *told,
+			 TimestampTz finished_at)
 {
 	if (cxsig_token_sends_again(batch, results))
 	{
 		cxsig_batch_again(batch);
 		return;
 	}
-	sender_count(results, batch->n);
+	cxsig_quota_answered(batch->destination, told, sender_count(results, batch->n) == 0);
 	cxsig_outcome_apply(batch, results, finished_at);
 }
 
@@ -287,7 +292,8 @@ cxsig_sender_release(CxsigHttpCall *call)
 	cxsig_http_release(http, call);
 }
 
-static void
+/* How many were delivered, for the figures and the caller. */
+static int
 sender_count(const CxsigResult *results, int n)
 {
 	int delivered = 0;
@@ -299,4 +305,5 @@ sender_count(const CxsigResult *results, int n)
 		pg_atomic_fetch_add_u64(&cxsig_slot->figures.delivered, delivered);
 	if (delivered < n)
 		pg_atomic_fetch_add_u64(&cxsig_slot->figures.failed, n - delivered);
+	return delivered;
 }

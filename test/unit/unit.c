@@ -20,6 +20,7 @@ main(void)
 	unit_json();
 	unit_outcome();
 	unit_pem();
+	unit_quota();
 	unit_ratelimit();
 	unit_results();
 	unit_token();

@@ -32,6 +32,7 @@ extern void unit_guard(void);
 extern void unit_json(void);
 extern void unit_outcome(void);
 extern void unit_pem(void);
+extern void unit_quota(void);
 extern void unit_ratelimit(void);
 extern void unit_results(void);
 extern void unit_sign(void);

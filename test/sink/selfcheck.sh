@@ -290,6 +290,11 @@ curl -s -m 10 -o "$dir/cut" -d "$(event e T-1 5)" "$base_main/in/y?reset_after=7
 is 'reset_after resets' $? 56
 is 'in the middle of the body' "$(wc -c <"$dir/cut")" 700
 is 'body_text' "$(curl -s -d "$(event f T-1 6)" "$base_main/in/y?body_text=%7B%22id%22%3A")" '{"id":'
+quota='/in/quota?quota_limit=3&quota_used=1&quota_reset=7'
+is 'quota: what is left' "$(curl -s -D - -o /dev/null -d "$(event q1 T-1 1)" "$base_main$quota" |
+	grep -i '^x-ratelimit' | tr -d '\r' | cut -d: -f2 | tr -d '\n')" ' 3 1 7'
+is 'quota: the last of it' "$(answer "$quota" "$(event q2 T-1 2)")" 200
+is 'quota: used up' "$(answer "$quota" "$(event q3 T-1 3)")" 429
 is 'retry_after_in' "$(curl -s -D - -o /dev/null -d "$(event a T-1 1)" \
 	"$base_main/in/b?status=503&retry_after_in=2" | grep -ciE '^retry-after: [A-Z][a-z]{2}, [0-9]{2} .* GMT')" 1
 before=$(date +%s%N)

@@ -20,8 +20,8 @@ typedef struct CxsigBatch
 	CxsigHttpCall *call; /* while it is in flight; NULL while it waits for its next request */
 	struct CxsigFollowing *following; /* where it takes several requests: see follow.h */
 	bool backfill;					  /* carries nothing but backfill */
-	int64 token_serial;	 /* of the token it was sent with, 0 for none */
-	bool reauthorised;	 /* it was refused with a token, and is sent again with another */
+	int64 token_serial;				  /* of the token it was sent with, 0 for none */
+	bool reauthorised; /* it was refused with a token, and is sent again with another */
 	int n;
 	CxsigItem *items[FLEXIBLE_ARRAY_MEMBER];
 } CxsigBatch;

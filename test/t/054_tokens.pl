@@ -254,9 +254,16 @@ subtest 'a token is not used before it is committed' => sub {
 	with_token(
 		'locked',        'locked',
 		'refresh_token', secrets => { %secret, refresh_token => $refresh } );
-	ingest( $node, ticket => 'locked', account_id => 'locked' );
+	client( 'beside', tokens => { 'n33dle-beside' => 1e12 } );
+	with_token(
+		"beside$_", 'beside', 'bearer',
+		options => { filter => '$.account_id == "locked"' },
+		secrets => { token  => 'n33dle-beside' } ) for 1 .. 2;
 	ok( wait_report( 'locked', granted => 1 ), 'granted' );
 	$node->wait_for_log( qr/lock timeout/, $from );
+	ingest( $node, ticket => 'locked', account_id => 'locked' );
+	ok( wait_report( 'beside', taken => 2 ),
+		'others get it, of either dispatcher' );
 	is( report('locked')->{taken},
 		0, 'it cannot be written: nothing is sent' );
 	$session->query_safe('rollback');
@@ -265,7 +272,7 @@ subtest 'a token is not used before it is committed' => sub {
 	is( report('locked')->{taken},  1, 'delivered' );
 	is( report('locked')->{reused}, 0, 'and not asked for again' );
 	is( report('locked')->{asked},  1, 'at all' );
-	gone('locked');
+	gone(qw(locked beside1 beside2));
 };
 
 subtest 'a refusal stops the destination, with the reason' => sub {

@@ -468,6 +468,7 @@ dispatcher_shutdown(void)
 	TimestampTz end = TimestampTzPlusMilliseconds(cxsig_clock_now(), SHUTDOWN_GRACE_MS);
 	bool gone = false;
 
+	end = TimestampTzPlusMilliseconds(end, cxsig_token_grace_ms());
 	while (cxsig_sender_in_flight() > 0 && cxsig_clock_now() < end)
 	{
 		(void) WaitLatchOrSocket(MyLatch, WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

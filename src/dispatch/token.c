@@ -24,6 +24,9 @@
 #define RETRY_MAX_MS 30000
 #define RETRY_AFTER_MAX_MS (10 * 60 * 1000)
 
+/* With what else an end takes, less than the 2 s within which a dispatcher ends. */
+#define GRACE_MS 700
+
 /* A token is not used in its last seconds: it has to be good when it arrives. */
 #define MARGIN_MS 5000
 
@@ -240,6 +243,21 @@ cxsig_token_turn(TimestampTz now, bool *gone)
 	}
 	keeper_free_unused();
 	return done;
+}
+
+int
+cxsig_token_grace_ms(void)
+{
+	dlist_iter iter;
+
+	dlist_foreach (iter, &keepers)
+	{
+		CxsigKeeper *keeper = dlist_container(CxsigKeeper, node, iter.cur);
+
+		if (keeper->state == CXSIG_KEEPER_ASKING && cxsig_credential_rotates(keeper->credential))
+			return GRACE_MS;
+	}
+	return 0;
 }
 
 bool

@@ -39,6 +39,12 @@ extern bool cxsig_token_turn(TimestampTz now, bool *gone);
 /* When there is something to do next, other than after an answer; DT_NOEND for never. */
 extern TimestampTz cxsig_token_due(TimestampTz now);
 
+/*
+ * How many ms longer the end of the process is put off for a request that is out: its answer may bring the
+ * only refresh token that is still good.
+ */
+extern int cxsig_token_grace_ms(void);
+
 /* Before the end: write what was granted and is not written yet. False where the database would not. */
 extern bool cxsig_token_flush(bool *gone);
 

@@ -240,6 +240,29 @@ subtest 'a refresh token given anew survives kill -9' => sub {
 	gone('killed');
 };
 
+subtest 'a dispatcher that is ended waits for a refresh token' => sub {
+	my $refresh = 'n33dle-refresh-ended';
+
+	client(
+		'ended',
+		secret  => $secret{client_secret},
+		hold_ms => 800,
+		rotate  => JSON::PP::true(),
+		refresh => $refresh );
+	with_token(
+		'ended',         'ended',
+		'refresh_token', secrets => { %secret, refresh_token => $refresh } );
+	ok( wait_report( 'ended', asked => 1 ), 'a request is out' );
+	$node->safe_psql( 'postgres',
+		"select pg_terminate_backend(pid) from cxsig.worker_status where process = 'dispatcher' and pid is not null"
+	);
+	ingest( $node, ticket => 'ended', account_id => 'ended' );
+	ok( idle($node), 'delivered by the next one' );
+	is( report('ended')->{asked},  1, 'with what the first one got' );
+	is( report('ended')->{reused}, 0, 'nothing was used twice' );
+	gone('ended');
+};
+
 subtest 'a token is not used before it is committed' => sub {
 	my $refresh = 'n33dle-refresh-locked';
 	my $session = session($node);

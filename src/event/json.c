@@ -22,6 +22,7 @@ static const char escape_letters[256] = {
 	'f', 'r', 'u', 'u', 'u', 'u', 'u', 'u', 'u',		 'u',		   'u', 'u',
 	'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', ['"'] = '"', ['\\'] = '\\'};
 
+static bool read_member(const char *at, CxsigJsonMember *member);
 static const char *skip_space(const char *at);
 static const char *skip_string(const char *at);
 static const char *skip_value(const char *at);
@@ -105,6 +106,41 @@ cxsig_json_member(const char *text, const char *key)
 		if (*at++ != ',')
 			return span;
 	}
+}
+
+bool
+cxsig_json_first_member(const char *text, CxsigJsonMember *member)
+{
+	const char *at = skip_space(text);
+
+	return *at == '{' && read_member(at + 1, member);
+}
+
+bool
+cxsig_json_next_member(CxsigJsonMember *member)
+{
+	const char *at = skip_space(member->value.start + member->value.len);
+
+	return *at == ',' && read_member(at + 1, member);
+}
+
+/* The member that starts here, after any white space. */
+static bool
+read_member(const char *at, CxsigJsonMember *member)
+{
+	const char *name_end;
+
+	member->name.start = skip_space(at);
+	if (*member->name.start != '"')
+		return false;
+	name_end = skip_string(member->name.start);
+	member->name.len = name_end - member->name.start;
+	at = skip_space(name_end);
+	if (*at != ':')
+		return false;
+	member->value.start = skip_space(at + 1);
+	member->value.len = skip_value(member->value.start) - member->value.start;
+	return true;
 }
 
 CxsigJsonSpan

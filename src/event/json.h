@@ -18,6 +18,13 @@ typedef struct CxsigJsonSpan
 	size_t len;
 } CxsigJsonSpan;
 
+/* A member of an object: its name with its quotes, and its value. */
+typedef struct CxsigJsonMember
+{
+	CxsigJsonSpan name;
+	CxsigJsonSpan value;
+} CxsigJsonMember;
+
 /* Append a string with its quotes: the same bytes as escape_json() makes, only faster. */
 extern void cxsig_json_append_string(StringInfo out, const char *value);
 
@@ -29,6 +36,10 @@ extern void cxsig_json_append_double(StringInfo out, double value);
 
 /* The value of a top-level member of the object that text is. */
 extern CxsigJsonSpan cxsig_json_member(const char *text, const char *key);
+
+/* The first member of the object that text is, or the one behind; false where there is none. */
+extern bool cxsig_json_first_member(const char *text, CxsigJsonMember *member);
+extern bool cxsig_json_next_member(CxsigJsonMember *member);
 
 /* The first element of the array that text is; none where it is empty or starts with null. */
 extern CxsigJsonSpan cxsig_json_first_element(const char *text);

@@ -52,6 +52,7 @@ static JsonPath *parse_path(const char *text, const char *where);
 static size_t enter_member(StringInfo where, const char *key);
 static size_t enter_element(StringInfo where, int index);
 static void leave(StringInfo where, size_t len);
+static char *key_name(const MapNode *node);
 static bool render_node(const MapNode *node, Jsonb *canonical, StringInfo out);
 static bool render_path(const MapNode *node, Jsonb *canonical, StringInfo out);
 static void render_children(const MapNode *node, Jsonb *canonical, StringInfo out);
@@ -245,6 +246,40 @@ leave(StringInfo where, size_t len)
 {
 	where->len = len;
 	where->data[len] = '\0';
+}
+
+List *
+cxsig_mapping_keys(const CxsigMapping *mapping, const char *of)
+{
+	const MapNode *object = mapping->root;
+	List *names = NIL;
+	ListCell *cell;
+
+	if (of != NULL)
+	{
+		object = NULL;
+		foreach (cell, mapping->root->children)
+		{
+			if (strcmp(key_name((const MapNode *) lfirst(cell)), of) == 0)
+				object = (const MapNode *) lfirst(cell);
+		}
+	}
+	if (object == NULL || object->kind != NODE_OBJECT)
+		return NIL;
+	foreach (cell, object->children)
+		names = lappend(names, key_name((const MapNode *) lfirst(cell)));
+	return names;
+}
+
+/* A member's name, out of the form that it is printed in. */
+static char *
+key_name(const MapNode *node)
+{
+	CxsigJsonSpan printed = {node->key, strlen(node->key) - 1};
+	char *name = palloc(printed.len);
+
+	cxsig_json_unescape(printed, name, printed.len);
+	return name;
 }
 
 void

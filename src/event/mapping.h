@@ -6,9 +6,16 @@
 #define CXSIG_MAPPING_H
 
 #include "event/event.h"
+#include "nodes/pg_list.h"
 
 /* Append what a mapping makes of the event. Uses scratch memory in the current context. */
 extern void cxsig_mapping_render(const CxsigMapping *mapping, const CxsigEvent *event,
 								 StringInfo out);
+
+/*
+ * The names of the template's members, or of those of its member `of`: strings, in the current context.
+ * NIL where that is no object, or not there.
+ */
+extern List *cxsig_mapping_keys(const CxsigMapping *mapping, const char *of);
 
 #endif

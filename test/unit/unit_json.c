@@ -10,6 +10,7 @@
 static void check_valid(void);
 static void check_depth(void);
 static void check_elements(void);
+static void check_members(void);
 static void check_strings(void);
 static const char *said(const char *string, size_t size);
 
@@ -19,6 +20,7 @@ unit_json(void)
 	check_valid();
 	check_depth();
 	check_elements();
+	check_members();
 	check_strings();
 }
 
@@ -112,6 +114,23 @@ check_elements(void)
 	CHECK(at.len == 1 && *at.start == '3');
 	at = cxsig_json_next_element(at);
 	CHECK(at.start == NULL);
+}
+
+static void
+check_members(void)
+{
+	CxsigJsonMember at;
+
+	CHECK(
+		cxsig_json_first_member(" { \"b\" : 1 ,\"l,:\\\"\": [ {\"x\":[1,2]} ], \"\":\"}\" }", &at));
+	CHECK(at.name.len == 3 && at.name.start[1] == 'b' && at.value.len == 1 &&
+		  *at.value.start == '1');
+	CHECK(cxsig_json_next_member(&at));
+	CHECK(at.name.len == 7 && at.value.len == 15);
+	CHECK(cxsig_json_next_member(&at));
+	CHECK(at.name.len == 2 && at.value.len == 3);
+	CHECK(!cxsig_json_next_member(&at));
+	CHECK(!cxsig_json_first_member("{}", &at) && !cxsig_json_first_member("[1]", &at));
 }
 
 static void

@@ -49,6 +49,7 @@ OBJS_ingest = \
 
 OBJS_transport = \
 	src/transport/cloudevent.o \
+	src/transport/config_read.o \
 	src/transport/credential.o \
 	src/transport/exchange.o \
 	src/transport/file.o \

@@ -42,6 +42,10 @@ extern bool cxsig_config_bool(const CxsigConfigObject *object, const char *key, 
 extern char *cxsig_config_url(const CxsigConfigObject *object, const char *key, bool query,
 							  const char *fallback);
 
+/* ERROR where the engine would not send to this URL, the value of that key. */
+extern void cxsig_config_check_url(const CxsigConfigObject *object, const char *key,
+								   const char *url);
+
 /* An object of its own; its json is NULL where it is absent. */
 extern CxsigConfigObject cxsig_config_object(const CxsigConfigObject *object, const char *key);
 

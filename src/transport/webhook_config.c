@@ -5,26 +5,18 @@
  */
 #include "postgres.h"
 
-#include "transport/http.h"
+#include "transport/config_read.h"
 #include "transport/webhook_config.h"
 
 #define MAX_SOURCE_LEN 255
 
-/* A word of the config and what it stands for. */
-typedef struct Choice
-{
-	const char *word;
-	int value;
-} Choice;
+static const char *const known_keys[] = {"url", "format", "ce_source", "headers", "idempotency_key",
+										 "tls", "auth", NULL};
 
-static const Choice formats[] = {{"structured", CXSIG_FORMAT_STRUCTURED},
-								 {"binary", CXSIG_FORMAT_BINARY},
-								 {"plain", CXSIG_FORMAT_PLAIN},
-								 {"cloudevents_batch", CXSIG_FORMAT_CLOUDEVENTS_BATCH},
-								 {"json_array", CXSIG_FORMAT_JSON_ARRAY}};
-
-static const Choice key_styles[] = {
-	{"bare", CXSIG_KEY_BARE}, {"quoted", CXSIG_KEY_QUOTED}, {"off", CXSIG_KEY_OFF}};
+/* In the order of the enums, the default first. */
+static const char *const formats[] = {"structured",		   "binary",	 "plain",
+									  "cloudevents_batch", "json_array", NULL};
+static const char *const key_styles[] = {"bare", "quoted", "off", NULL};
 
 /* Headers the transport or curl sets itself; a name that ends with a dash stands for all under it. */
 static const char *const reserved_headers[] = {"content-type",
@@ -48,211 +40,160 @@ static const char *const reserved_headers[] = {"content-type",
 /* Headers whose value is always a secret: the config can be read, so it must not stand there. */
 static const char *const secret_headers[] = {"authorization", "cookie"};
 
-static void parse_member(CxsigWebhookConfig *into, const char *key, const JsonbValue *value);
-static char *parse_string(const CxsigWebhookConfig *into, const char *key, const JsonbValue *value);
-static int parse_choice(const CxsigWebhookConfig *into, const char *key, const JsonbValue *value,
-						const Choice *choices, int n);
-static void parse_url(CxsigWebhookConfig *into, const JsonbValue *value);
-static void parse_source(CxsigWebhookConfig *into, const JsonbValue *value);
-static void parse_headers(CxsigWebhookConfig *into, const JsonbValue *value);
-static void parse_header(CxsigWebhookConfig *into, char *name, const JsonbValue *value);
-static void check_header_name(const CxsigWebhookConfig *into, const char *name);
-static char *parse_secret_name(const CxsigWebhookConfig *into, const char *key,
+static int parse_choice(const CxsigConfigObject *config, const char *key, const char *const *words);
+static char *parse_source(const CxsigConfigObject *config);
+static CxsigTls *parse_tls(const CxsigConfigObject *config, const char *url);
+static void parse_headers(CxsigWebhookConfig *into, const CxsigConfigObject *headers);
+static void parse_header(CxsigWebhookConfig *into, const CxsigConfigObject *headers, char *name,
+						 const JsonbValue *value);
+static void check_header_name(const CxsigWebhookConfig *into, const CxsigConfigObject *headers,
+							  const char *name);
+static char *parse_secret_name(const CxsigConfigObject *headers, const char *name,
 							   const JsonbValue *value);
 static bool is_token(const char *name);
 static bool is_listed(const char *name, const char *const *list, int n);
 static char *take_text(const JsonbValue *value);
-static void config_error(const CxsigWebhookConfig *into, const char *key, const char *detail,
-						 const char *hint) pg_attribute_noreturn();
 
 void
-cxsig_webhook_config_parse(Jsonb *config, const char *destination, CxsigWebhookConfig *into)
+cxsig_webhook_config_parse(Jsonb *json, const char *destination, CxsigWebhookConfig *into)
 {
-	JsonbIterator *it;
-	JsonbValue value;
-	JsonbIteratorToken token;
-	char *key = NULL;
+	CxsigConfigObject config = {destination, "", json};
+	CxsigConfigObject headers;
 
 	memset(into, 0, sizeof(*into));
 	into->destination = destination;
-	if (!JB_ROOT_IS_OBJECT(config))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("config of destination \"%s\" is not a JSON object", destination),
-						errhint("The least it needs is {\"url\": \"https://host/path\"}.")));
-
-	it = JsonbIteratorInit(&config->root);
-	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
-	{
-		if (token == WJB_KEY)
-			key = take_text(&value);
-		else if (token == WJB_VALUE)
-			parse_member(into, key, &value);
-	}
+	cxsig_config_known(&config, known_keys);
+	into->url = cxsig_config_string(&config, "url", false);
 	if (into->url == NULL)
-		config_error(into, "url", "It is missing.", "Give it as {\"url\": \"https://host/path\"}.");
-	if (into->tls != NULL && pg_strncasecmp(into->url, "https:", 6) != 0)
-		config_error(into, "tls", "The URL is not https, so it would be for nothing.", NULL);
+		cxsig_config_refuse(&config, "url", "is missing",
+							"Give it as {\"url\": \"https://host/path\"}.");
+	cxsig_config_check_url(&config, "url", into->url);
+	into->format = parse_choice(&config, "format", formats);
+	into->ce_source = parse_source(&config);
+	headers = cxsig_config_object(&config, "headers");
+	if (headers.json != NULL)
+		parse_headers(into, &headers);
+	into->key_style = parse_choice(&config, "idempotency_key", key_styles);
+	into->tls = parse_tls(&config, into->url);
+	into->auth = cxsig_config_value(&config, "auth") != NULL;
 	for (int i = 0; into->auth && i < into->n_headers; i++)
 		if (pg_strcasecmp(into->headers[i].name, "authorization") == 0)
-			config_error(into, "auth", "\"headers\" sets Authorization as well.", NULL);
-}
-
-static void
-parse_member(CxsigWebhookConfig *into, const char *key, const JsonbValue *value)
-{
-	if (strcmp(key, "url") == 0)
-		parse_url(into, value);
-	else if (strcmp(key, "format") == 0)
-		into->format = parse_choice(into, key, value, formats, lengthof(formats));
-	else if (strcmp(key, "ce_source") == 0)
-		parse_source(into, value);
-	else if (strcmp(key, "headers") == 0)
-		parse_headers(into, value);
-	else if (strcmp(key, "idempotency_key") == 0)
-		into->key_style = parse_choice(into, key, value, key_styles, lengthof(key_styles));
-	else if (strcmp(key, "tls") == 0)
-		into->tls = cxsig_tls_parse(value, into->destination);
-	else if (strcmp(key, "auth") == 0)
-		into->auth = true;
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown key \"%s\" in the config of destination \"%s\"", key,
-						into->destination),
-				 errhint("The keys of a webhook's config are url, format, ce_source, headers, "
-						 "idempotency_key, tls and auth.")));
+			cxsig_config_refuse(&config, "auth", "cannot stand beside a header Authorization",
+								"Leave one of them out.");
 }
 
 const char *
 cxsig_webhook_format_name(CxsigWebhookFormat format)
 {
-	for (int i = 0; i < (int) lengthof(formats); i++)
-	{
-		if (formats[i].value == (int) format)
-			return formats[i].word;
-	}
-	return "unknown";
+	return formats[format];
 }
 
-static char *
-parse_string(const CxsigWebhookConfig *into, const char *key, const JsonbValue *value)
-{
-	if (value->type != jbvString)
-		config_error(into, key, "It is not a string.", NULL);
-	return take_text(value);
-}
-
+/* The place of the value among the words; 0 where the key is absent. */
 static int
-parse_choice(const CxsigWebhookConfig *into, const char *key, const JsonbValue *value,
-			 const Choice *choices, int n)
+parse_choice(const CxsigConfigObject *config, const char *key, const char *const *words)
 {
-	const char *word = parse_string(into, key, value);
-	StringInfoData hint;
+	const char *word = cxsig_config_word(config, key, words, words[0]);
+	int i = 0;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (strcmp(word, choices[i].word) == 0)
-			return choices[i].value;
-	}
-	initStringInfo(&hint);
-	appendStringInfoString(&hint, "Allowed are");
-	for (int i = 0; i < n; i++)
-		appendStringInfo(&hint, "%s \"%s\"", i == 0 ? "" : (i == n - 1 ? " and" : ","),
-						 choices[i].word);
-	appendStringInfoString(&hint, "; the first is the default.");
-	config_error(into, key, psprintf("It is \"%.64s\".", word), hint.data);
-}
-
-static void
-parse_url(CxsigWebhookConfig *into, const JsonbValue *value)
-{
-	const char *why;
-
-	into->url = parse_string(into, "url", value);
-	why = cxsig_http_check_url(into->url);
-	if (why != NULL)
-		config_error(into, "url", why, NULL);
+	while (words[i] != word)
+		i++;
+	return i;
 }
 
 /* A URI reference: what can stand in one, as it will be sent. */
-static void
-parse_source(CxsigWebhookConfig *into, const JsonbValue *value)
+static char *
+parse_source(const CxsigConfigObject *config)
 {
-	into->ce_source = parse_string(into, "ce_source", value);
-	if (!cxsig_webhook_is_header_value(into->ce_source) ||
-		strpbrk(into->ce_source, " \"<>\\^`{|}") != NULL ||
-		strlen(into->ce_source) > MAX_SOURCE_LEN)
-		config_error(into, "ce_source", "It is not a URI reference of 1 to 255 characters.",
-					 "Write a path such as \"/support/signals\", or a whole URI.");
+	char *source = cxsig_config_string(config, "ce_source", false);
+
+	if (source != NULL &&
+		(!cxsig_webhook_is_header_value(source) || strpbrk(source, " \"<>\\^`{|}") != NULL ||
+		 strlen(source) > MAX_SOURCE_LEN))
+		cxsig_config_refuse(config, "ce_source", "is not a URI reference of 1 to 255 characters",
+							"Write a path such as \"/support/signals\", or a whole URI.");
+	return source;
+}
+
+static CxsigTls *
+parse_tls(const CxsigConfigObject *config, const char *url)
+{
+	CxsigConfigObject tls = cxsig_config_object(config, "tls");
+	JsonbValue value;
+
+	if (tls.json == NULL)
+		return NULL;
+	if (pg_strncasecmp(url, "https:", 6) != 0)
+		cxsig_config_refuse(config, "tls", "is for nothing: the URL is not https", NULL);
+	JsonbToJsonbValue(tls.json, &value);
+	return cxsig_tls_parse(&value, config->destination);
 }
 
 static void
-parse_headers(CxsigWebhookConfig *into, const JsonbValue *value)
+parse_headers(CxsigWebhookConfig *into, const CxsigConfigObject *headers)
 {
 	JsonbIterator *it;
 	JsonbValue member;
 	JsonbIteratorToken token;
 	char *name = NULL;
 
-	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
-		config_error(into, "headers", "It is not an object.",
-					 "Write {\"X-Team\": \"support\"} or {\"X-Api-Key\": {\"secret\": \"name\"}}.");
-	it = JsonbIteratorInit(value->val.binary.data);
+	it = JsonbIteratorInit(&headers->json->root);
 	while ((token = JsonbIteratorNext(&it, &member, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
 			name = take_text(&member);
 		else if (token == WJB_VALUE)
-			parse_header(into, name, &member);
+			parse_header(into, headers, name, &member);
 	}
 }
 
 static void
-parse_header(CxsigWebhookConfig *into, char *name, const JsonbValue *value)
+parse_header(CxsigWebhookConfig *into, const CxsigConfigObject *headers, char *name,
+			 const JsonbValue *value)
 {
-	char *key = psprintf("headers.%.64s", name);
 	CxsigWebhookHeader *header;
 
-	check_header_name(into, name);
+	check_header_name(into, headers, name);
 	if (into->n_headers == CXSIG_WEBHOOK_MAX_HEADERS)
-		config_error(into, "headers",
-					 psprintf("There are more than %d.", CXSIG_WEBHOOK_MAX_HEADERS), NULL);
+		cxsig_config_refuse(headers, name,
+							psprintf("is one too many: there may be %d", CXSIG_WEBHOOK_MAX_HEADERS),
+							NULL);
 	header = &into->headers[into->n_headers++];
 	header->name = name;
 	if (value->type == jbvBinary)
 	{
-		header->secret = parse_secret_name(into, key, value);
+		header->secret = parse_secret_name(headers, name, value);
 		return;
 	}
-	header->value = parse_string(into, key, value);
+	header->value = cxsig_config_string(headers, name, true);
 	if (is_listed(name, secret_headers, lengthof(secret_headers)))
-		config_error(into, key, "Its value is a secret, and the config can be read.",
-					 psprintf("Write {\"%s\": {\"secret\": \"name\"}} and give the value with "
-							  "set_secret().",
-							  name));
+		cxsig_config_refuse(
+			headers, name, "is a secret, and the config can be read",
+			psprintf("Write {\"%s\": {\"secret\": \"name\"}} and give the value with "
+					 "set_secret().",
+					 name));
 	if (!cxsig_webhook_is_header_value(header->value))
-		config_error(into, key,
-					 "A header's value is ASCII without control characters or spaces around it.",
-					 NULL);
+		cxsig_config_refuse(headers, name, "is no value for a header",
+							"ASCII without control characters or spaces around it.");
 }
 
 static void
-check_header_name(const CxsigWebhookConfig *into, const char *name)
+check_header_name(const CxsigWebhookConfig *into, const CxsigConfigObject *headers,
+				  const char *name)
 {
 	if (!is_token(name))
-		config_error(into, "headers", psprintf("\"%.64s\" is no name for a header.", name), NULL);
+		cxsig_config_refuse(headers, name, "is no name for a header", NULL);
 	if (is_listed(name, reserved_headers, lengthof(reserved_headers)))
-		config_error(into, "headers", psprintf("\"%.64s\" is set by cxsig itself.", name), NULL);
+		cxsig_config_refuse(headers, name, "is set by cxsig itself", NULL);
 	for (int i = 0; i < into->n_headers; i++)
 	{
 		if (pg_strcasecmp(into->headers[i].name, name) == 0)
-			config_error(into, "headers", psprintf("\"%.64s\" is there twice.", name), NULL);
+			cxsig_config_refuse(headers, name, "is there twice", NULL);
 	}
 }
 
 /* The value of {"secret": "name"}, which has to be all there is. */
 static char *
-parse_secret_name(const CxsigWebhookConfig *into, const char *key, const JsonbValue *value)
+parse_secret_name(const CxsigConfigObject *headers, const char *name, const JsonbValue *value)
 {
 	JsonbContainer *container = value->val.binary.data;
 	JsonbValue found;
@@ -260,7 +201,7 @@ parse_secret_name(const CxsigWebhookConfig *into, const char *key, const JsonbVa
 	if (!JsonContainerIsObject(container) || JsonContainerSize(container) != 1 ||
 		getKeyJsonValueFromContainer(container, "secret", strlen("secret"), &found) == NULL ||
 		found.type != jbvString)
-		config_error(into, key, "It is neither a string nor {\"secret\": \"name\"}.", NULL);
+		cxsig_config_refuse(headers, name, "is neither a string nor {\"secret\": \"name\"}", NULL);
 	return take_text(&found);
 }
 
@@ -308,13 +249,4 @@ static char *
 take_text(const JsonbValue *value)
 {
 	return pnstrdup(value->val.string.val, value->val.string.len);
-}
-
-static void
-config_error(const CxsigWebhookConfig *into, const char *key, const char *detail, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid \"%s\" in the config of destination \"%s\"", key, into->destination),
-			 errdetail_internal("%s", detail), hint != NULL ? errhint("%s", hint) : 0));
 }

@@ -23,7 +23,7 @@ LAYERS = {
 }
 MAX_LINES = 500
 MAX_FUNCTION_LINES = 60
-TEXT_SUFFIXES = {".c", ".h", ".sql", ".sh", ".py", ".pl", ".pm", ".md", ".json", ".control", ""}
+TEXT_SUFFIXES = {".c", ".h", ".sql", ".sh", ".py", ".pl", ".pm", ".md", ".json", ".control", ".js", ".mjs", ""}
 
 
 def files():
@@ -108,7 +108,7 @@ def functions(text):
 
 def rule_sizes():
     for name in files():
-        if not name.endswith((".c", ".h", ".sql", ".pl", ".pm", ".py")) or name.startswith("expected/"):
+        if not name.endswith((".c", ".h", ".sql", ".pl", ".pm", ".py", ".js", ".mjs")) or name.startswith("expected/"):
             continue
         if name.startswith("test/data/"):
             continue
@@ -141,7 +141,7 @@ def rule_text():
                 yield f"{name}:{number}: space at the end of the line"
             if marker.search(line):
                 yield f"{name}:{number}: something left to do"
-            if path.suffix in {".sql", ".sh", ".py"} and line.startswith("\t") and path.suffix != ".sh":
+            if path.suffix in {".sql", ".sh", ".py", ".js", ".mjs"} and line.startswith("\t") and path.suffix != ".sh":
                 yield f"{name}:{number}: tab"
             if path.suffix in {".c", ".h"} and re.match(r"\s*//", line):
                 yield f"{name}:{number}: // comment"

@@ -8,7 +8,7 @@ export class Counters {
   constructor() {
     this.total = 0;
     this.requests = {}; // kind -> status -> requests; status 0 for those that got no answer
-    this.records = { created: 0, updated: 0, unchanged: 0, refused: 0, deleted: 0 };
+    this.records = { created: 0, updated: 0, deleted: 0, refused: 0 };
     this.tokens = { issued: 0, refused: 0, reused: 0 };
     this.refused = {}; // reason -> how often: of requests and of records
     this.faults = {}; // kind of fault -> how often
@@ -32,6 +32,11 @@ export class Counters {
     add(this.requests[kind], status);
   }
 
+  // A write that was applied: 'create', 'update' or 'delete'.
+  wrote(action) {
+    this.records[`${action}d`] += 1;
+  }
+
   refuse(reason) {
     add(this.refused, reason);
   }
@@ -47,7 +52,7 @@ export class Counters {
 
   report() {
     const { inFlight, inFlightMax, ...rest } = this;
-    const applied = this.records.created + this.records.updated + this.records.unchanged;
+    const applied = this.records.created + this.records.updated;
     return { ...rest, in_flight: inFlight, in_flight_max: inFlightMax, applied };
   }
 }

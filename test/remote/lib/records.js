@@ -3,7 +3,8 @@
 
 // The writes, as columns: entry i of each list is write number i + 1.
 export class Journal {
-  constructor() {
+  constructor(counters) {
+    this.counters = counters;
     this.times = [];
     this.records = [];
     this.actions = [];
@@ -20,6 +21,7 @@ export class Journal {
     this.actions.push(action);
     this.fields.push(fields);
     record.writes += 1;
+    this.counters.wrote(action);
     return this.times.length;
   }
 
@@ -120,8 +122,8 @@ export class Table {
 }
 
 export class Store {
-  constructor() {
-    this.journal = new Journal();
+  constructor(counters) {
+    this.journal = new Journal(counters);
     this.tables = new Map();
   }
 

@@ -38,7 +38,7 @@ export class World {
     this.release();
     this.config = structuredClone({ ...COMMON, ...this.api.defaults });
     this.counters = new Counters();
-    this.store = new Store();
+    this.store = new Store(this.counters);
     this.model = undefined;
     this.captured = [];
     this.tokens = new Tokens(this.config.auth, this.counters);

@@ -11,6 +11,15 @@
 import crypto from 'node:crypto';
 
 import { isObject } from '../lib/call.js';
+import {
+  empty,
+  json,
+  refusedAs,
+  tokenError,
+  tokenRefused,
+  unauthorised,
+  worded,
+} from './dynamics/answers.js';
 import { asRefused, Entity, etag, Refused } from './dynamics/entity.js';
 import { Protection } from './dynamics/protection.js';
 import { boundaryOf, formatBatch, Malformed, parseBatch } from './dynamics/multipart.js';
@@ -21,21 +30,11 @@ const MAX_PARTS = 1000;
 const MAX_URL = 32_768;
 const PAGE = 5000;
 const ROOT = /^\/api\/data\/v9\.[0-2]\//;
-const JSON_TYPE = 'application/json; odata.metadata=minimal';
-const SELF = { BusinessUnitId: '11111111-1111-4111-8111-111111111111', UserId: '22222222-2222-4222-8222-222222222222',
-  OrganizationId: '33333333-3333-4333-8333-333333333333' };
-
-function json(status, body, headers = {}) {
-  return { status, headers: { 'Content-Type': JSON_TYPE, 'OData-Version': '4.0', ...headers }, body };
-}
-
-function empty(status, headers = {}) {
-  return { status, headers: { 'OData-Version': '4.0', ...headers } };
-}
-
-function refusedAs(error) {
-  return json(error.status, error.body);
-}
+const SELF = {
+  BusinessUnitId: '11111111-1111-4111-8111-111111111111',
+  UserId: '22222222-2222-4222-8222-222222222222',
+  OrganizationId: '33333333-3333-4333-8333-333333333333',
+};
 
 function prefers(headers, word) {
   return (headers.prefer ?? '').split(',').some((part) => part.trim().toLowerCase() === word);
@@ -73,7 +72,11 @@ class Dynamics {
     const over = this.protection.take(world.counters, parts ? parts.length : 1);
     if (over) {
       this.counters.refuse(over.why);
-      return json(429, { error: { code: over.code, message: over.message } }, { 'Retry-After': String(over.retry_after) });
+      return json(
+        429,
+        { error: { code: over.code, message: over.message } },
+        { 'Retry-After': String(over.retry_after) },
+      );
     }
     const answer = parts ? this.#batch(call, parts) : this.#one(call, this.#request(call));
     answer.headers['x-ms-ratelimit-burst-remaining-xrm-requests'] = String(this.protection.remaining);
@@ -93,7 +96,13 @@ class Dynamics {
   }
 
   #request(call) {
-    return { method: call.method, path: call.path, search: call.search.replace(/^\?/, ''), headers: call.headers, body: call.text };
+    return {
+      method: call.method,
+      path: call.path,
+      search: call.search.replace(/^\?/, ''),
+      headers: call.headers,
+      body: call.text,
+    };
   }
 
   // One request, alone or of a batch; dry: only whether it would be done.
@@ -106,8 +115,15 @@ class Dynamics {
   }
 
   #checked(call, request, dry) {
-    if (!ROOT.test(request.path)) throw new Refused(404, '0x80060888', `Resource not found for the segment '${request.path}'.`, 'not found');
-    if (request.path.length + request.search.length > MAX_URL) throw new Refused(414, '0x80060888', 'The URL is too long.', 'URL too long');
+    if (!ROOT.test(request.path))
+      throw new Refused(
+        404,
+        '0x80060888',
+        `Resource not found for the segment '${request.path}'.`,
+        'not found',
+      );
+    if (request.path.length + request.search.length > MAX_URL)
+      throw new Refused(414, '0x80060888', 'The URL is too long.', 'URL too long');
     for (const name of ['odata-version', 'odata-maxversion']) {
       if (![undefined, '4.0', '4.01'].includes(request.headers[name])) {
         throw new Refused(400, '0x80060888', `The header ${name} is not 4.0.`, 'OData version');
@@ -116,13 +132,25 @@ class Dynamics {
     const rest = request.path.replace(ROOT, '');
     const query = new URLSearchParams(request.search);
     if (rest === 'WhoAmI' || rest === 'WhoAmI()') {
-      return json(200, { '@odata.context': `${this.#root(call)}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse`, ...SELF });
+      return json(200, {
+        '@odata.context': `${this.#root(call)}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse`,
+        ...SELF,
+      });
     }
     const target = this.#target(rest);
     const entity = this.sets.get(target.set);
-    if (!entity) throw new Refused(404, '0x80060888', `Resource not found for the segment '${target.set}'.`, 'not found');
+    if (!entity)
+      throw new Refused(
+        404,
+        '0x80060888',
+        `Resource not found for the segment '${target.set}'.`,
+        'not found',
+      );
     const single = target.id !== undefined || target.keys !== undefined;
-    if (request.method === 'GET') return single ? this.#get(call, entity, target, query) : this.#list(call, entity, query, request.headers);
+    if (request.method === 'GET')
+      return single
+        ? this.#get(call, entity, target, query)
+        : this.#list(call, entity, query, request.headers);
     if (request.method === 'PATCH' && single) return this.#patch(call, entity, target, request, dry);
     if (request.method === 'POST' && !single) return this.#post(call, entity, request, dry);
     if (request.method === 'DELETE' && single) return this.#delete(entity, target, dry);
@@ -141,10 +169,14 @@ class Dynamics {
     } catch {
       throw new Refused(400, '0x80060888', 'Bad Request - Error in query syntax.', 'query syntax');
     }
-    if (rest.includes('/')) throw new Refused(400, '0x80060888', 'Bad Request - Error in query syntax.', 'query syntax');
+    if (rest.includes('/'))
+      throw new Refused(400, '0x80060888', 'Bad Request - Error in query syntax.', 'query syntax');
     const target = parseEntityPath(decoded);
     for (const value of target.keys?.values() ?? []) {
-      if (typeof value === 'string' && [...value].some((letter) => this.config.refused_key_characters.includes(letter))) {
+      if (
+        typeof value === 'string' &&
+        [...value].some((letter) => this.config.refused_key_characters.includes(letter))
+      ) {
         throw new Refused(400, '0x80060888', 'Bad Request - Error in query syntax.', 'character in key');
       }
     }
@@ -163,9 +195,10 @@ class Dynamics {
   }
 
   #missing(entity, target) {
-    const message = target.id === undefined
-      ? `A record with the specified key values does not exist in ${entity.name} entity`
-      : `${entity.name} With Id = ${target.id} Does Not Exist`;
+    const message =
+      target.id === undefined
+        ? `A record with the specified key values does not exist in ${entity.name} entity`
+        : `${entity.name} With Id = ${target.id} Does Not Exist`;
     return new Refused(404, target.id === undefined ? '0x80060891' : '0x80040217', message, 'not found');
   }
 
@@ -173,34 +206,61 @@ class Dynamics {
   #checkVersion(record, entity, target, headers) {
     const match = headers['if-match'];
     const none = headers['if-none-match'];
-    if (none !== undefined && none !== '*') throw new Refused(400, '0x80060888', 'If-None-Match takes * here.', 'precondition');
+    if (none !== undefined && none !== '*')
+      throw new Refused(400, '0x80060888', 'If-None-Match takes * here.', 'precondition');
     if (none === '*' && record) {
-      throw new Refused(412, '0x80040237', 'A record with matching key values already exists.', 'record exists');
+      throw new Refused(
+        412,
+        '0x80040237',
+        'A record with matching key values already exists.',
+        'record exists',
+      );
     }
     if (match !== undefined && !record) throw this.#missing(entity, target);
     if (match !== undefined && match !== '*' && match !== etag(record)) {
-      throw new Refused(412, '0x80060882', "The version of the existing record doesn't match the RowVersion property provided.", 'row version');
+      throw new Refused(
+        412,
+        '0x80060882',
+        "The version of the existing record doesn't match the RowVersion property provided.",
+        'row version',
+      );
     }
   }
 
   #drawRow(call, key) {
     const fault = this.world.faults.drawRow(call, key);
     if (!fault) return;
-    throw new Refused(fault.status ?? 400, fault.code ?? '0x80040265', fault.message ?? 'A plug-in refused the record.', 'row fault');
+    throw new Refused(
+      fault.status ?? 400,
+      fault.code ?? '0x80040265',
+      fault.message ?? 'A plug-in refused the record.',
+      'row fault',
+    );
   }
 
   #written(call, entity, record, created, request, target) {
-    const name = this.config.entity_id === 'key' && target.keys
-      ? [...target.keys].map(([key, value]) => `${key}=${typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : value}`).join(',')
-      : record.id;
+    const name =
+      this.config.entity_id === 'key' && target.keys
+        ? [...target.keys]
+            .map(
+              ([key, value]) =>
+                `${key}=${typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : value}`,
+            )
+            .join(',')
+        : record.id;
     const headers = { 'OData-EntityId': `${this.#root(call)}${entity.set}(${name})` };
     if (!prefers(request.headers, 'return=representation')) return empty(204, headers);
-    return json(created ? 201 : 200, this.#shown(call, entity, record, null),
-      { ...headers, 'Preference-Applied': 'return=representation' });
+    return json(created ? 201 : 200, this.#shown(call, entity, record, null), {
+      ...headers,
+      'Preference-Applied': 'return=representation',
+    });
   }
 
   #shown(call, entity, record, select) {
-    return { '@odata.context': `${this.#root(call)}$metadata#${entity.set}/$entity`, ...entity.show(record, select) };
+    return {
+      '@odata.context': `${this.#root(call)}$metadata#${entity.set}/$entity`,
+      ...entity.show(record, select),
+    };
   }
 
   #patch(call, entity, target, request, dry) {
@@ -251,7 +311,8 @@ class Dynamics {
 
   #checkQuery(query, allowed) {
     for (const name of query.keys()) {
-      if (!allowed.includes(name)) throw new Refused(400, '0x80060888', `The query parameter ${name} is not supported.`, 'query syntax');
+      if (!allowed.includes(name))
+        throw new Refused(400, '0x80060888', `The query parameter ${name} is not supported.`, 'query syntax');
     }
   }
 
@@ -259,13 +320,17 @@ class Dynamics {
     this.#checkQuery(query, ['$select']);
     const record = entity.find(target);
     if (!record) throw this.#missing(entity, target);
-    return json(200, this.#shown(call, entity, record, this.#select(entity, query)), { etag: etag(record) });
+    return json(200, this.#shown(call, entity, record, this.#select(entity, query)), {
+      etag: etag(record),
+    });
   }
 
   #list(call, entity, query, headers) {
     this.#checkQuery(query, ['$select', '$filter', '$top', '$count', '$orderby', '$skiptoken']);
     const select = this.#select(entity, query);
-    const test = query.has('$filter') ? parseFilter(query.get('$filter'), (column) => entity.checkColumn(column)) : () => true;
+    const test = query.has('$filter')
+      ? parseFilter(query.get('$filter'), (column) => entity.checkColumn(column))
+      : () => true;
     const found = [...entity.table.byId.values()].filter((record) => test(entity.row(record)));
     const [order, direction] = (query.get('$orderby') ?? '').split(/\s+/);
     if (order) {
@@ -277,7 +342,10 @@ class Dynamics {
     const skip = Number(query.get('$skiptoken') ?? 0);
     const most = Number(query.get('$top') ?? Infinity);
     const page = found.slice(skip, skip + Math.min(size, most));
-    const body = { '@odata.context': `${this.#root(call)}$metadata#${entity.set}`, value: page.map((record) => entity.show(record, select)) };
+    const body = {
+      '@odata.context': `${this.#root(call)}$metadata#${entity.set}`,
+      value: page.map((record) => entity.show(record, select)),
+    };
     if (query.get('$count') === 'true') body['@odata.count'] = found.length;
     if (most === Infinity && skip + page.length < found.length) {
       query.set('$skiptoken', String(skip + page.length));
@@ -289,12 +357,22 @@ class Dynamics {
   #parse(call) {
     const boundary = boundaryOf(call.header('content-type'));
     if (call.method !== 'POST' || boundary === null) {
-      throw new Refused(400, '0x80060888', 'A batch is a POST of the content type multipart/mixed.', 'content type');
+      throw new Refused(
+        400,
+        '0x80060888',
+        'A batch is a POST of the content type multipart/mixed.',
+        'content type',
+      );
     }
     const parts = parseBatch(call.text, boundary);
     const requests = parts.flatMap(({ request, changeSet }) => changeSet ?? [request]);
     if (requests.length > MAX_PARTS) {
-      throw new Refused(400, '0x80060888', `A batch may have ${MAX_PARTS} requests at most.`, 'too many records');
+      throw new Refused(
+        400,
+        '0x80060888',
+        `A batch may have ${MAX_PARTS} requests at most.`,
+        'too many records',
+      );
     }
     requests.forEach((request) => this.#resolve(call, request));
     return parts;
@@ -319,7 +397,9 @@ class Dynamics {
     const answers = [];
     let status = 200;
     for (const part of parts) {
-      const done = part.changeSet ? this.#changeSet(call, part.changeSet) : { answer: this.#part(this.#one(call, part.request), part.request.id) };
+      const done = part.changeSet
+        ? this.#changeSet(call, part.changeSet)
+        : { answer: this.#part(this.#one(call, part.request), part.request.id) };
       answers.push(done);
       const failed = done.answer?.status >= 400;
       if (failed) this.counters.records.refused += part.changeSet?.length ?? 1;
@@ -329,8 +409,11 @@ class Dynamics {
       }
     }
     const boundary = `batchresponse_${crypto.randomUUID()}`;
-    return { status, headers: { 'Content-Type': `multipart/mixed; boundary=${boundary}`, 'OData-Version': '4.0' },
-      body: formatBatch(answers, boundary, () => crypto.randomUUID()) };
+    return {
+      status,
+      headers: { 'Content-Type': `multipart/mixed; boundary=${boundary}`, 'OData-Version': '4.0' },
+      body: formatBatch(answers, boundary, () => crypto.randomUUID()),
+    };
   }
 
   // All or nothing: looked at first, done when nothing is wrong.
@@ -344,41 +427,13 @@ class Dynamics {
 
   #part({ status, headers, body }, id) {
     const { 'Content-Type': type, ...rest } = headers;
-    return { status, headers: body === undefined ? rest : { 'Content-Type': type, ...rest }, body: isObject(body) ? JSON.stringify(body) : body, id };
+    return {
+      status,
+      headers: body === undefined ? rest : { 'Content-Type': type, ...rest },
+      body: isObject(body) ? JSON.stringify(body) : body,
+      id,
+    };
   }
-}
-
-function unauthorised() {
-  const challenge = 'Bearer authorization_uri=https://login.microsoftonline.com/common/oauth2/authorize';
-  return { status: 401, headers: { 'WWW-Authenticate': challenge } };
-}
-
-function worded(fault) {
-  const headers = fault.retry_after === undefined ? {} : { 'Retry-After': String(fault.retry_after) };
-  const status = Number(fault.kind);
-  if (status === 401) return unauthorised();
-  const codes = { 403: '0x80040220', 404: '0x80040217', 412: '0x80060882', 429: '0x80072322', 503: '0x80044a02' };
-  const error = { code: fault.code ?? codes[status] ?? '0x80040216', message: fault.message ?? 'An unexpected error occurred.' };
-  return json(status, { error }, headers);
-}
-
-function tokenError(status, error, code, description) {
-  return json(status, { error, error_description: `AADSTS${code}: ${description}`, error_codes: [code],
-    timestamp: new Date().toISOString(), trace_id: crypto.randomUUID(), correlation_id: crypto.randomUUID() });
-}
-
-function tokenRefused({ error, description }, call) {
-  if (error === 'invalid_client' && description.includes('credentials')) {
-    return tokenError(401, error, 7000215, 'Invalid client secret provided.');
-  }
-  if (error === 'invalid_client') {
-    return tokenError(400, 'unauthorized_client', 700016,
-      `Application with identifier '${call.form.get('client_id')}' was not found in the directory.`);
-  }
-  if (error === 'invalid_scope') {
-    return tokenError(400, error, 70011, `The provided value for the input parameter 'scope' is not valid: ${call.form.get('scope')}.`);
-  }
-  return tokenError(400, error, 70003, description);
 }
 
 export default {
@@ -409,11 +464,20 @@ export default {
       return tokenError(400, 'invalid_request', 90002, `Tenant '${tenant}' not found.`);
     }
     if (call.mediaType !== 'application/x-www-form-urlencoded') {
-      return tokenError(400, 'invalid_request', 900144, "The request body must contain the following parameter: 'grant_type'.");
+      return tokenError(
+        400,
+        'invalid_request',
+        900144,
+        "The request body must contain the following parameter: 'grant_type'.",
+      );
     }
     if (granted.error) return tokenRefused(granted, call);
-    return json(200, { token_type: 'Bearer', expires_in: granted.expires_in, ext_expires_in: granted.expires_in,
-      access_token: granted.access_token });
+    return json(200, {
+      token_type: 'Bearer',
+      expires_in: granted.expires_in,
+      ext_expires_in: granted.expires_in,
+      access_token: granted.access_token,
+    });
   },
 
   handle: (call, world) => world.model.serve(call, world),

@@ -12,8 +12,26 @@ const MAX_KEY = 255;
 const MAX_SUMMARY = 1024;
 const SEVERITIES = ['critical', 'error', 'warning', 'info'];
 const ACTIONS = ['trigger', 'acknowledge', 'resolve'];
-const MEMBERS = ['routing_key', 'event_action', 'dedup_key', 'payload', 'client', 'client_url', 'links', 'images'];
-const DETAILS = ['summary', 'source', 'severity', 'timestamp', 'component', 'group', 'class', 'custom_details'];
+const MEMBERS = [
+  'routing_key',
+  'event_action',
+  'dedup_key',
+  'payload',
+  'client',
+  'client_url',
+  'links',
+  'images',
+];
+const DETAILS = [
+  'summary',
+  'source',
+  'severity',
+  'timestamp',
+  'component',
+  'group',
+  'class',
+  'custom_details',
+];
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$/;
 
 function json(status, body, headers = {}) {
@@ -35,18 +53,27 @@ function payloadErrors(payload) {
     if (isBlank(payload[name])) errors.push(`'payload.${name}' is missing or blank`);
     else if (typeof payload[name] !== 'string') errors.push(`'payload.${name}' must be a string`);
   }
-  if (payload.summary?.length > MAX_SUMMARY) errors.push(`'payload.summary' is too long (the maximum is ${MAX_SUMMARY} characters)`);
+  if (payload.summary?.length > MAX_SUMMARY)
+    errors.push(`'payload.summary' is too long (the maximum is ${MAX_SUMMARY} characters)`);
   if (!isBlank(payload.severity) && !SEVERITIES.includes(payload.severity)) {
-    errors.push("'payload.severity' is invalid (must be one of the following: 'critical', 'warning', 'error' or 'info')");
+    errors.push(
+      "'payload.severity' is invalid (must be one of the following: 'critical', 'warning', 'error' or 'info')",
+    );
   }
-  if (payload.timestamp !== undefined && !(typeof payload.timestamp === 'string' && TIME.test(payload.timestamp))) {
+  if (
+    payload.timestamp !== undefined &&
+    !(typeof payload.timestamp === 'string' && TIME.test(payload.timestamp))
+  ) {
     errors.push("'payload.timestamp' is not a valid ISO 8601 timestamp");
   }
   for (const name of ['component', 'group', 'class']) {
-    if (payload[name] !== undefined && typeof payload[name] !== 'string') errors.push(`'payload.${name}' must be a string`);
+    if (payload[name] !== undefined && typeof payload[name] !== 'string')
+      errors.push(`'payload.${name}' must be a string`);
   }
-  if (payload.custom_details !== undefined && !isObject(payload.custom_details)) errors.push("'payload.custom_details' must be an object");
-  for (const name of Object.keys(payload)) if (!DETAILS.includes(name)) errors.push(`'payload.${name}' is not known`);
+  if (payload.custom_details !== undefined && !isObject(payload.custom_details))
+    errors.push("'payload.custom_details' must be an object");
+  for (const name of Object.keys(payload))
+    if (!DETAILS.includes(name)) errors.push(`'payload.${name}' is not known`);
   return errors;
 }
 
@@ -59,17 +86,27 @@ function listErrors(list, name, test) {
 function eventErrors(event) {
   const errors = [];
   if (isBlank(event.routing_key)) errors.push("'routing_key' is missing or blank");
-  else if (!/^\w{32}$/.test(event.routing_key)) errors.push("Length of 'routing_key' is incorrect (should be 32 characters)");
+  else if (!/^\w{32}$/.test(event.routing_key))
+    errors.push("Length of 'routing_key' is incorrect (should be 32 characters)");
   if (isBlank(event.event_action)) errors.push("'event_action' is missing or blank");
   else if (!ACTIONS.includes(event.event_action)) {
-    errors.push("'event_action' is invalid (must be one of the following: 'trigger', 'acknowledge' or 'resolve')");
+    errors.push(
+      "'event_action' is invalid (must be one of the following: 'trigger', 'acknowledge' or 'resolve')",
+    );
   }
   const key = event.dedup_key;
   if (event.event_action !== 'trigger' && isBlank(key)) errors.push("'dedup_key' is missing or blank");
   if (key !== undefined && typeof key !== 'string') errors.push("'dedup_key' must be a string");
   if (key?.length > MAX_KEY) errors.push(`'dedup_key' is too long (the maximum is ${MAX_KEY} characters)`);
-  if (event.event_action === 'trigger' || event.payload !== undefined) errors.push(...payloadErrors(event.payload));
-  errors.push(...listErrors(event.links, 'links', (link) => isUrl(link?.href) && [undefined, 'string'].includes(typeof link.text)));
+  if (event.event_action === 'trigger' || event.payload !== undefined)
+    errors.push(...payloadErrors(event.payload));
+  errors.push(
+    ...listErrors(
+      event.links,
+      'links',
+      (link) => isUrl(link?.href) && [undefined, 'string'].includes(typeof link.text),
+    ),
+  );
   errors.push(...listErrors(event.images, 'images', (image) => isUrl(image?.src)));
   if (event.client_url !== undefined && !isUrl(event.client_url)) errors.push("'client_url' is not a URL");
   for (const name of Object.keys(event)) if (!MEMBERS.includes(name)) errors.push(`'${name}' is not known`);
@@ -77,14 +114,25 @@ function eventErrors(event) {
 }
 
 function throttled(headers) {
-  return json(429, { status: 'throttle exceeded', message: 'Requests for this service are arriving too quickly. Please retry later.' }, headers);
+  return json(
+    429,
+    {
+      status: 'throttle exceeded',
+      message: 'Requests for this service are arriving too quickly. Please retry later.',
+    },
+    headers,
+  );
 }
 
 function worded(fault) {
   const headers = fault.retry_after === undefined ? {} : { 'Retry-After': String(fault.retry_after) };
   const status = Number(fault.kind);
   if (status === 429) return throttled(headers);
-  return json(status, { status: fault.code ?? 'error', message: fault.message ?? 'Internal Server Error' }, headers);
+  return json(
+    status,
+    { status: fault.code ?? 'error', message: fault.message ?? 'Internal Server Error' },
+    headers,
+  );
 }
 
 class PagerDuty {
@@ -128,7 +176,8 @@ class PagerDuty {
   }
 
   #limitsOf(key) {
-    if (!this.limits.has(key)) this.limits.set(key, new Limits({ window_ms: 60_000, ...this.config.key_limits }));
+    if (!this.limits.has(key))
+      this.limits.set(key, new Limits({ window_ms: 60_000, ...this.config.key_limits }));
     return this.limits.get(key);
   }
 
@@ -142,8 +191,13 @@ class PagerDuty {
         this.table.update(incident, { ...told, triggers: incident.fields.triggers + 1 }, { action });
       } else {
         this.counters.records.created += 1;
-        this.open.set(name, this.table.insert({ routing_key: routingKey, dedup_key: key, state: 'triggered', triggers: 1, ...told },
-          { key, action }));
+        this.open.set(
+          name,
+          this.table.insert(
+            { routing_key: routingKey, dedup_key: key, state: 'triggered', triggers: 1, ...told },
+            { key, action },
+          ),
+        );
       }
     } else if (!incident) this.counters.refuse(`${action} of nothing`);
     else {
@@ -161,6 +215,6 @@ export default {
   kind: () => 'event',
   token: () => json(404, { status: 'not found', message: 'Not Found' }),
   handle: (call, world) => world.model.serve(call, world),
-  refusal: (reason, detail, call, world) => (reason === 'fault' ? worded(detail)
-    : throttled({ 'Retry-After': String(world.limits.windowSeconds) })),
+  refusal: (reason, detail, call, world) =>
+    reason === 'fault' ? worded(detail) : throttled({ 'Retry-After': String(world.limits.windowSeconds) }),
 };

@@ -6,10 +6,29 @@
 import { Limits } from '../lib/limits.js';
 import { ignoredMembers, refuseMessage } from './slack/message.js';
 
-const STATUSES = { invalid_payload: 400, no_text: 400, invalid_blocks: 400, invalid_attachments: 400, msg_too_long: 400,
-  user_not_found: 400, invalid_token: 403, action_prohibited: 403, posting_to_general_channel_denied: 403, channel_not_found: 404,
-  no_service: 404, no_team: 404, channel_is_archived: 410, rollup_error: 500, rate_limited: 429 };
-const WORDS = { 403: 'action_prohibited', 404: 'no_service', 410: 'channel_is_archived', 429: 'rate_limited' };
+const STATUSES = {
+  invalid_payload: 400,
+  no_text: 400,
+  invalid_blocks: 400,
+  invalid_attachments: 400,
+  msg_too_long: 400,
+  user_not_found: 400,
+  invalid_token: 403,
+  action_prohibited: 403,
+  posting_to_general_channel_denied: 403,
+  channel_not_found: 404,
+  no_service: 404,
+  no_team: 404,
+  channel_is_archived: 410,
+  rollup_error: 500,
+  rate_limited: 429,
+};
+const WORDS = {
+  403: 'action_prohibited',
+  404: 'no_service',
+  410: 'channel_is_archived',
+  429: 'rate_limited',
+};
 
 function plain(status, body, headers = {}) {
   return { status, headers: { 'Content-Type': 'text/html', ...headers }, body };
@@ -29,7 +48,8 @@ class Slack {
   }
 
   #limitsOf(name) {
-    if (!this.limits.has(name)) this.limits.set(name, new Limits({ window_ms: 1000, ...this.config.hook_limits }));
+    if (!this.limits.has(name))
+      this.limits.set(name, new Limits({ window_ms: 1000, ...this.config.hook_limits }));
     return this.limits.get(name);
   }
 
@@ -37,7 +57,8 @@ class Slack {
     this.counters = world.counters;
     const [services, ...parts] = call.segments;
     const name = parts.join('/');
-    if (call.method !== 'POST' || services !== 'services' || !/^T\w+\/B\w+\/\w+$/.test(name)) return this.#refuse('no_service');
+    if (call.method !== 'POST' || services !== 'services' || !/^T\w+\/B\w+\/\w+$/.test(name))
+      return this.#refuse('no_service');
     const { hooks } = this.config;
     if (hooks && !Object.hasOwn(hooks, name)) return this.#refuse('invalid_token');
     if (hooks?.[name].error) return this.#refuse(hooks[name].error);
@@ -46,7 +67,15 @@ class Slack {
     const message = this.#message(call);
     const wrong = refuseMessage(message, this.config.strict);
     if (wrong) return this.#refuse(wrong);
-    this.table.insert({ hook: name, channel: hooks?.[name].channel ?? null, ignored: ignoredMembers(message), ...message }, { key: name });
+    this.table.insert(
+      {
+        hook: name,
+        channel: hooks?.[name].channel ?? null,
+        ignored: ignoredMembers(message),
+        ...message,
+      },
+      { key: name },
+    );
     this.counters.records.created += 1;
     return plain(200, 'ok');
   }
@@ -75,6 +104,8 @@ export default {
   kind: () => 'message',
   token: () => plain(404, 'no_service'),
   handle: (call, world) => world.model.serve(call, world),
-  refusal: (reason, detail, call, world) => (reason === 'fault' ? worded(detail)
-    : plain(429, 'rate_limited', { 'Retry-After': String(world.limits.windowSeconds) })),
+  refusal: (reason, detail, call, world) =>
+    reason === 'fault'
+      ? worded(detail)
+      : plain(429, 'rate_limited', { 'Retry-After': String(world.limits.windowSeconds) }),
 };

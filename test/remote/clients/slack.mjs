@@ -19,20 +19,40 @@ async function fails(promise, status, word) {
   });
 }
 
-test.before(() => remote.reset({ hooks: { 'T0/B0/aaa': { channel: '#alerts' }, 'T0/B0/bbb': { error: 'channel_is_archived' } } }));
+test.before(() =>
+  remote.reset({
+    hooks: { 'T0/B0/aaa': { channel: '#alerts' }, 'T0/B0/bbb': { error: 'channel_is_archived' } },
+  }),
+);
 
 test('a message is taken with "ok" and kept', async () => {
-  const blocks = [{ type: 'header', text: { type: 'plain_text', text: 'Churn risk: high' } }, { type: 'divider' }];
+  const blocks = [
+    { type: 'header', text: { type: 'plain_text', text: 'Churn risk: high' } },
+    { type: 'divider' },
+  ];
   assert.deepEqual(await hook('T0/B0/aaa').send({ text: 'Churn risk: high', blocks }), { text: 'ok' });
   assert.deepEqual(await hook('T0/B0/aaa').send('plain'), { text: 'ok' });
   const messages = await remote.records('message');
-  assert.deepEqual(messages.map(({ fields }) => [fields.channel, fields.text]), [['#alerts', 'Churn risk: high'], ['#alerts', 'plain']]);
+  assert.deepEqual(
+    messages.map(({ fields }) => [fields.channel, fields.text]),
+    [
+      ['#alerts', 'Churn risk: high'],
+      ['#alerts', 'plain'],
+    ],
+  );
   assert.deepEqual(messages[0].fields.blocks, blocks);
 });
 
 test('what is wrong is refused in a word', async () => {
   await fails(hook('T0/B0/aaa').send({}), 400, 'no_text');
-  await fails(hook('T0/B0/aaa').send({ text: 'x', blocks: [{ type: 'header', text: { type: 'plain_text', text: 'x'.repeat(151) } }] }), 400, 'invalid_blocks');
+  await fails(
+    hook('T0/B0/aaa').send({
+      text: 'x',
+      blocks: [{ type: 'header', text: { type: 'plain_text', text: 'x'.repeat(151) } }],
+    }),
+    400,
+    'invalid_blocks',
+  );
   await fails(hook('T0/B0/ccc').send('x'), 403, 'invalid_token');
   await fails(hook('T0/B0/bbb').send('x'), 410, 'channel_is_archived');
   await fails(new IncomingWebhook(`${remote.url}/elsewhere`).send('x'), 404, 'no_service');

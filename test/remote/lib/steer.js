@@ -20,8 +20,11 @@ async function asked(url, options) {
 async function ownServer() {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'stand-in-'));
   const file = path.join(directory, 'port');
-  const server = spawn(process.execPath, [fileURLToPath(new URL('../server.js', import.meta.url)), '--port-file', file],
-    { stdio: ['pipe', 'ignore', 'inherit'] });
+  const server = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('../server.js', import.meta.url)), '--port-file', file],
+    { stdio: ['pipe', 'ignore', 'inherit'] },
+  );
   server.unref();
   server.stdin.unref();
   process.on('exit', () => server.kill());

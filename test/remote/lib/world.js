@@ -13,6 +13,8 @@
 //                 'unauthorised' (detail: missing, unknown, expired), 'rate', 'quota' (detail: null),
 //                 or 'fault' (detail: the fault; its kind is a status)
 //   headers(call, world)         headers that every answer has; may be missing
+//   settle(world)                does what is due by now, before a test looks; may be missing
+//   controls      control calls of its own: name -> (world, body) => answer; may be missing
 // An answer's body is a text, a Buffer, or anything else for JSON.
 import fs from 'node:fs';
 

@@ -31,7 +31,10 @@ const TYPES = {
   Double: ['Edm.Double', (value) => Number.isFinite(value)],
   Money: ['Edm.Decimal', (value) => Number.isFinite(value)],
   Boolean: ['Edm.Boolean', (value) => typeof value === 'boolean'],
-  DateTime: ['Edm.DateTimeOffset', (value) => typeof value === 'string' && TIME.test(value) && !Number.isNaN(Date.parse(value))],
+  DateTime: [
+    'Edm.DateTimeOffset',
+    (value) => typeof value === 'string' && TIME.test(value) && !Number.isNaN(Date.parse(value)),
+  ],
   DateOnly: ['Edm.Date', (value) => typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value)],
   Uniqueidentifier: ['Edm.Guid', (value) => typeof value === 'string' && isGuid(value)],
 };
@@ -54,7 +57,8 @@ export class Entity {
       if (!TYPES[type]) throw new Error(`dynamics: column ${column} has no type "${type}"`);
     }
     for (const column of this.keys.flat()) {
-      if (!this.columns[column]) throw new Error(`dynamics: key column ${column} of ${this.name} is not defined`);
+      if (!this.columns[column])
+        throw new Error(`dynamics: key column ${column} of ${this.name} is not defined`);
     }
     this.table = store.table(this.name) ?? store.define(this.name, { makeId: () => crypto.randomUUID() });
     this.indexes = this.keys.map(() => new Map());
@@ -68,7 +72,9 @@ export class Entity {
   #keyText(columns, get) {
     const values = columns.map(get);
     if (values.some((value) => value === undefined || value === null)) return null;
-    return JSON.stringify(values.map((value) => (this.fold && typeof value === 'string' ? value.toLowerCase() : value)));
+    return JSON.stringify(
+      values.map((value) => (this.fold && typeof value === 'string' ? value.toLowerCase() : value)),
+    );
   }
 
   #index(record) {
@@ -88,10 +94,17 @@ export class Entity {
   // By { id } or { keys }: the record or undefined. Throws where the columns are no alternate key.
   find({ id, keys }) {
     if (id !== undefined) return this.table.get(id);
-    const i = this.keys.findIndex((columns) => columns.length === keys.size && columns.every((column) => keys.has(column)));
+    const i = this.keys.findIndex(
+      (columns) => columns.length === keys.size && columns.every((column) => keys.has(column)),
+    );
     if (i < 0) {
-      throw new Refused(400, '0x80060890', 'Invalid EntityKey Operation performed : Entity does not contain an active key'
-        + ` with the columns ${[...keys.keys()].join(', ')}`, 'no such key');
+      throw new Refused(
+        400,
+        '0x80060890',
+        'Invalid EntityKey Operation performed : Entity does not contain an active key' +
+          ` with the columns ${[...keys.keys()].join(', ')}`,
+        'no such key',
+      );
     }
     for (const [column, value] of keys) this.#checkValue(column, value);
     return this.indexes[i].get(this.#keyText(this.keys[i], (column) => keys.get(column)));
@@ -103,42 +116,84 @@ export class Entity {
 
   checkColumn(name) {
     if (this.hasColumn(name)) return;
-    throw new Refused(400, '0x80060888', `Could not find a property named '${name}' on type '${this.type}'.`, 'unknown column');
+    throw new Refused(
+      400,
+      '0x80060888',
+      `Could not find a property named '${name}' on type '${this.type}'.`,
+      'unknown column',
+    );
   }
 
   #checkValue(name, value) {
     const column = this.columns[name];
     const [edm, fits] = TYPES[column.type];
     if (!fits(value)) {
-      throw payloadError(this.set, `Microsoft.OData.ODataException: Cannot convert the literal '${value}' to the expected type '${edm}'.`);
+      throw payloadError(
+        this.set,
+        `Microsoft.OData.ODataException: Cannot convert the literal '${value}' to the expected type '${edm}'.`,
+      );
     }
     if (column.type === 'Picklist' && !(column.options ?? []).includes(value)) {
-      throw new Refused(400, '0x8004431A', `A validation error occurred. The value ${value} of '${name}' on record of type '${this.name}'`
-        + ` is outside the valid range. Accepted Values: ${(column.options ?? []).join(',')}`, 'value not in choice');
+      throw new Refused(
+        400,
+        '0x8004431A',
+        `A validation error occurred. The value ${value} of '${name}' on record of type '${this.name}'` +
+          ` is outside the valid range. Accepted Values: ${(column.options ?? []).join(',')}`,
+        'value not in choice',
+      );
     }
     const max = column.max ?? DEFAULT_MAX[column.type];
     if (typeof value === 'string' && max !== undefined && value.length > max) {
-      throw new Refused(400, '0x80044331', `A validation error occurred. The length of the '${name}' attribute of the '${this.name}'`
-        + ` entity exceeded the maximum allowed length of '${max}'.`, 'value too long');
+      throw new Refused(
+        400,
+        '0x80044331',
+        `A validation error occurred. The length of the '${name}' attribute of the '${this.name}'` +
+          ` entity exceeded the maximum allowed length of '${max}'.`,
+        'value too long',
+      );
     }
-    if (typeof value === 'number' && ((column.max !== undefined && value > column.max) || (column.min !== undefined && value < column.min))) {
-      throw new Refused(400, '0x80044330', `A validation error occurred. The value of '${name}' on record of type '${this.name}'`
-        + ' is outside the valid range.', 'value out of range');
+    if (
+      typeof value === 'number' &&
+      ((column.max !== undefined && value > column.max) || (column.min !== undefined && value < column.min))
+    ) {
+      throw new Refused(
+        400,
+        '0x80044330',
+        `A validation error occurred. The value of '${name}' on record of type '${this.name}'` +
+          ' is outside the valid range.',
+        'value out of range',
+      );
     }
   }
 
   // What a body may hold; keys are the columns that name the record in the URL.
   checkBody(body, keys) {
-    if (!isObject(body)) throw new Refused(400, '0x80048d19', 'The request body is not a valid JSON object.', 'malformed');
+    if (!isObject(body))
+      throw new Refused(400, '0x80048d19', 'The request body is not a valid JSON object.', 'malformed');
     for (const [name, value] of Object.entries(body)) {
       if (keys?.has(name)) {
-        throw new Refused(400, '0x80060888', `The key column '${name}' stands in the URL and cannot be in the body.`, 'key column in body');
+        throw new Refused(
+          400,
+          '0x80060888',
+          `The key column '${name}' stands in the URL and cannot be in the body.`,
+          'key column in body',
+        );
       }
       if (!Object.hasOwn(this.columns, name)) {
-        throw new Refused(400, '0x80060888', `Invalid property '${name}' was found in entity '${this.type}'.`, 'unknown column');
+        throw new Refused(
+          400,
+          '0x80060888',
+          `Invalid property '${name}' was found in entity '${this.type}'.`,
+          'unknown column',
+        );
       }
       if (value === null && this.required.includes(name)) {
-        throw new Refused(400, '0x80040203', `The required column '${name}' cannot be cleared.`, 'required column missing');
+        throw new Refused(
+          400,
+          '0x80040203',
+          `The required column '${name}' cannot be cleared.`,
+          'required column missing',
+        );
       }
       if (value !== null) this.#checkValue(name, value);
     }
@@ -149,8 +204,13 @@ export class Entity {
       const text = this.#keyText(columns, (column) => fields[column]);
       const other = text === null ? undefined : this.indexes[i].get(text);
       if (other && other !== self) {
-        throw new Refused(412, '0x80060892', 'Entity Key violated. A record with the same value for'
-          + ` ${columns.join(', ')} already exists. A duplicate record cannot be created.`, 'duplicate key');
+        throw new Refused(
+          412,
+          '0x80060892',
+          'Entity Key violated. A record with the same value for' +
+            ` ${columns.join(', ')} already exists. A duplicate record cannot be created.`,
+          'duplicate key',
+        );
       }
     });
   }
@@ -158,7 +218,13 @@ export class Entity {
   // dry: only look whether it could be done.
   create(fields, { id, dry } = {}) {
     const missing = this.required.find((name) => (fields[name] ?? null) === null);
-    if (missing) throw new Refused(400, '0x80040203', `The required column '${missing}' is missing.`, 'required column missing');
+    if (missing)
+      throw new Refused(
+        400,
+        '0x80040203',
+        `The required column '${missing}' is missing.`,
+        'required column missing',
+      );
     this.#checkUnique(fields);
     if (dry) return null;
     const record = this.table.insert(fields, { id: id ?? undefined, key: this.#keyOf(fields) });
@@ -198,9 +264,16 @@ export class Entity {
 
   // A row as a query sees it.
   row(record) {
-    const row = Object.fromEntries(Object.keys(this.columns).map((name) => [name, record.fields[name] ?? null]));
-    return { ...row, [this.id]: record.id, createdon: iso(record.created), modifiedon: iso(record.modified),
-      versionnumber: record.version };
+    const row = Object.fromEntries(
+      Object.keys(this.columns).map((name) => [name, record.fields[name] ?? null]),
+    );
+    return {
+      ...row,
+      [this.id]: record.id,
+      createdon: iso(record.created),
+      modifiedon: iso(record.modified),
+      versionnumber: record.version,
+    };
   }
 
   // As the API shows it; select is a list of columns or null for all.

@@ -26,7 +26,8 @@ function splitHeaders(text, what) {
   for (;;) {
     const end = rest.indexOf('\r\n');
     const line = end < 0 ? rest : rest.slice(0, end);
-    if (line.includes('\n') || line.includes('\r')) throw new Malformed(`A line of ${what} does not end with CRLF.`);
+    if (line.includes('\n') || line.includes('\r'))
+      throw new Malformed(`A line of ${what} does not end with CRLF.`);
     rest = end < 0 ? '' : rest.slice(end + 2);
     if (line === '') return { headers, body: rest };
     const match = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*$/.exec(line);
@@ -70,15 +71,24 @@ function parseRequest(headers, content) {
   const match = /^(GET|POST|PATCH|PUT|DELETE) (\S+) HTTP\/1\.1$/.exec(line);
   if (!match) throw new Malformed(`"${line.slice(0, 80)}" is no request line.`);
   const { headers: own, body } = splitHeaders(end < 0 ? '' : content.slice(end + 2), 'a request');
-  return { method: match[1], url: match[2], headers: own, body: body.replace(/(\r\n)+$/, ''), id: headers['content-id'] };
+  return {
+    method: match[1],
+    url: match[2],
+    headers: own,
+    body: body.replace(/(\r\n)+$/, ''),
+    id: headers['content-id'],
+  };
 }
 
 function parsePart(text, inChangeSet) {
   const { headers, body } = splitHeaders(text, 'a part');
   const type = (headers['content-type'] ?? '').split(';')[0].trim().toLowerCase();
   if (type === 'application/http') return { request: parseRequest(headers, body) };
-  if (type === 'multipart/mixed' && !inChangeSet) return { changeSet: parseChangeSet(headers['content-type'], body) };
-  throw new Malformed(`A part of type "${type}" is not allowed ${inChangeSet ? 'in a change set' : 'in a batch'}.`);
+  if (type === 'multipart/mixed' && !inChangeSet)
+    return { changeSet: parseChangeSet(headers['content-type'], body) };
+  throw new Malformed(
+    `A part of type "${type}" is not allowed ${inChangeSet ? 'in a change set' : 'in a batch'}.`,
+  );
 }
 
 function parseChangeSet(contentType, body) {
@@ -102,10 +112,23 @@ export function parseBatch(text, boundary) {
 }
 
 function statusText(status) {
-  const texts = { 200: 'OK', 201: 'Created', 204: 'No Content', 304: 'Not Modified', 400: 'Bad Request',
-    401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed', 412: 'Precondition Failed',
-    413: 'Payload Too Large', 415: 'Unsupported Media Type', 429: 'Too Many Requests',
-    500: 'Internal Server Error', 503: 'Service Unavailable' };
+  const texts = {
+    200: 'OK',
+    201: 'Created',
+    204: 'No Content',
+    304: 'Not Modified',
+    400: 'Bad Request',
+    401: 'Unauthorized',
+    403: 'Forbidden',
+    404: 'Not Found',
+    405: 'Method Not Allowed',
+    412: 'Precondition Failed',
+    413: 'Payload Too Large',
+    415: 'Unsupported Media Type',
+    429: 'Too Many Requests',
+    500: 'Internal Server Error',
+    503: 'Service Unavailable',
+  };
   return texts[status] ?? 'Error';
 }
 
@@ -125,9 +148,12 @@ function wrap(parts, boundary) {
 
 // The answers of a batch: { answer } or { changeSet: [answers] }; makeId() names the change sets.
 export function formatBatch(answers, boundary, makeId) {
-  return wrap(answers.map(({ answer, changeSet }) => {
-    if (answer) return formatPart(answer);
-    const inner = `changesetresponse_${makeId()}`;
-    return `Content-Type: multipart/mixed; boundary=${inner}\r\n\r\n${wrap(changeSet.map(formatPart), inner)}`;
-  }), boundary);
+  return wrap(
+    answers.map(({ answer, changeSet }) => {
+      if (answer) return formatPart(answer);
+      const inner = `changesetresponse_${makeId()}`;
+      return `Content-Type: multipart/mixed; boundary=${inner}\r\n\r\n${wrap(changeSet.map(formatPart), inner)}`;
+    }),
+    boundary,
+  );
 }

@@ -28,7 +28,8 @@ function parseKeys(text) {
   while (rest !== '' || keys.size === 0) {
     const match = /^([A-Za-z_]\w*)=('(?:[^']|'')*'|[^',]+)(,(?=.)|$)/.exec(rest);
     const value = match ? literal(match[2]) : undefined;
-    if (value === undefined || value === null || keys.has(match[1])) throw new BadQuery('Bad Request - Error in query syntax.');
+    if (value === undefined || value === null || keys.has(match[1]))
+      throw new BadQuery('Bad Request - Error in query syntax.');
     keys.set(match[1], value);
     rest = rest.slice(match[0].length);
   }
@@ -162,7 +163,8 @@ class Filter {
     }
     this.take(']');
     this.take(')');
-    return (row) => values.some((value) => OPERATORS.eq(row[column] === null ? null : String(row[column]), value));
+    return (row) =>
+      values.some((value) => OPERATORS.eq(row[column] === null ? null : String(row[column]), value));
   }
 }
 

@@ -2,11 +2,22 @@
 // a time to wait. Whoever sends meanwhile waits longer.
 
 const TEXTS = {
-  requests: ['0x80072322', (config) => `Number of requests exceeded the limit of ${config.window_max} over time window of`
-    + ` ${config.window_ms / 1000} seconds.`],
-  time: ['0x80072321', (config) => `Combined execution time of incoming requests exceeded limit of ${config.time_max_ms} milliseconds`
-    + ` over time window of ${config.window_ms / 1000} seconds. Decrease number of concurrent requests or reduce the duration of requests and try again later.`],
-  concurrency: ['0x80072326', (config) => `Number of concurrent requests exceeded the limit of ${config.concurrent_max}.`],
+  requests: [
+    '0x80072322',
+    (config) =>
+      `Number of requests exceeded the limit of ${config.window_max} over time window of` +
+      ` ${config.window_ms / 1000} seconds.`,
+  ],
+  time: [
+    '0x80072321',
+    (config) =>
+      `Combined execution time of incoming requests exceeded limit of ${config.time_max_ms} milliseconds` +
+      ` over time window of ${config.window_ms / 1000} seconds.`,
+  ],
+  concurrency: [
+    '0x80072326',
+    (config) => `Number of concurrent requests exceeded the limit of ${config.concurrent_max}.`,
+  ],
 };
 
 export class Protection {
@@ -15,8 +26,16 @@ export class Protection {
   constructor(config, now = Date.now) {
     this.now = now;
     this.config = config;
-    this.rules = { window_ms: 300_000, window_max: 0, concurrent_max: 0, time_max_ms: 0, cost_ms: 0, wait_ms: 1000,
-      longer_ms: 1000, ...config };
+    this.rules = {
+      window_ms: 300_000,
+      window_max: 0,
+      concurrent_max: 0,
+      time_max_ms: 0,
+      cost_ms: 0,
+      wait_ms: 1000,
+      longer_ms: 1000,
+      ...config,
+    };
     this.started = 0;
     this.used = 0;
     this.spentMs = 0;
@@ -29,7 +48,9 @@ export class Protection {
   }
 
   get remaining() {
-    return this.rules.window_max === 0 ? 6000 - (this.used % 6000) : Math.max(0, this.rules.window_max - this.used);
+    return this.rules.window_max === 0
+      ? 6000 - (this.used % 6000)
+      : Math.max(0, this.rules.window_max - this.used);
   }
 
   // null, or { code, message, retry_after } of a request that is turned down; operations is how many it has.
@@ -64,6 +85,11 @@ export class Protection {
 
   #refusal() {
     const [code, word] = TEXTS[this.why];
-    return { code, message: word(this.rules), retry_after: Math.max(1, Math.ceil((this.until - this.now()) / 1000)), why: this.why };
+    return {
+      code,
+      message: word(this.rules),
+      retry_after: Math.max(1, Math.ceil((this.until - this.now()) / 1000)),
+      why: this.why,
+    };
   }
 }

@@ -15,27 +15,90 @@ const text = (value) => typeof value === 'string';
 const words = (value) => typeof value === 'string' && value !== '';
 const count = (value) => Number.isInteger(value) && value > 0;
 const url = (value) => typeof value === 'string' && /^https?:\/\/\S+$/.test(value);
-const width = (value) => value === 'auto' || value === 'stretch' || typeof value === 'number'
-  || (typeof value === 'string' && /^\d+(px)?$/.test(value));
+const width = (value) =>
+  value === 'auto' ||
+  value === 'stretch' ||
+  typeof value === 'number' ||
+  (typeof value === 'string' && /^\d+(px)?$/.test(value));
 const elements = 'elements';
 const actions = 'actions';
 
-const COMMON = { id: text, spacing: SPACINGS, separator: boolean, isVisible: boolean, height: ['auto', 'stretch'],
-  fallback: () => true };
-const PIECES = {
-  TextBlock: { need: ['text'], text: words, size: SIZES, weight: WEIGHTS, color: COLORS, isSubtle: boolean, wrap: boolean,
-    maxLines: count, horizontalAlignment: ALIGNMENTS, fontType: ['default', 'monospace'], style: ['default', 'heading', 'columnHeader'] },
-  FactSet: { need: ['facts'], facts: 'facts' },
-  Container: { need: ['items'], items: elements, style: STYLES, bleed: boolean, verticalContentAlignment: ['top', 'center', 'bottom'] },
-  ColumnSet: { need: ['columns'], columns: 'columns', style: STYLES, bleed: boolean, horizontalAlignment: ALIGNMENTS },
-  Column: { need: [], items: elements, width, style: STYLES, bleed: boolean, verticalContentAlignment: ['top', 'center', 'bottom'] },
-  Image: { need: ['url'], url, altText: text, size: ['auto', 'stretch', 'small', 'medium', 'large'], horizontalAlignment: ALIGNMENTS },
-  ActionSet: { need: ['actions'], actions },
-  'Action.OpenUrl': { need: ['title', 'url'], title: words, url, iconUrl: url, style: ['default', 'positive', 'destructive'],
-    tooltip: text },
+const COMMON = {
+  id: text,
+  spacing: SPACINGS,
+  separator: boolean,
+  isVisible: boolean,
+  height: ['auto', 'stretch'],
+  fallback: () => true,
 };
-const CARD = { need: ['type', 'version', 'body'], type: (value) => value === 'AdaptiveCard', version: isVersion, body: elements,
-  actions, $schema: text, fallbackText: text, speak: text, lang: text, msteams: isObject, minHeight: text, rtl: boolean };
+const PIECES = {
+  TextBlock: {
+    need: ['text'],
+    text: words,
+    size: SIZES,
+    weight: WEIGHTS,
+    color: COLORS,
+    isSubtle: boolean,
+    wrap: boolean,
+    maxLines: count,
+    horizontalAlignment: ALIGNMENTS,
+    fontType: ['default', 'monospace'],
+    style: ['default', 'heading', 'columnHeader'],
+  },
+  FactSet: { need: ['facts'], facts: 'facts' },
+  Container: {
+    need: ['items'],
+    items: elements,
+    style: STYLES,
+    bleed: boolean,
+    verticalContentAlignment: ['top', 'center', 'bottom'],
+  },
+  ColumnSet: {
+    need: ['columns'],
+    columns: 'columns',
+    style: STYLES,
+    bleed: boolean,
+    horizontalAlignment: ALIGNMENTS,
+  },
+  Column: {
+    need: [],
+    items: elements,
+    width,
+    style: STYLES,
+    bleed: boolean,
+    verticalContentAlignment: ['top', 'center', 'bottom'],
+  },
+  Image: {
+    need: ['url'],
+    url,
+    altText: text,
+    size: ['auto', 'stretch', 'small', 'medium', 'large'],
+    horizontalAlignment: ALIGNMENTS,
+  },
+  ActionSet: { need: ['actions'], actions },
+  'Action.OpenUrl': {
+    need: ['title', 'url'],
+    title: words,
+    url,
+    iconUrl: url,
+    style: ['default', 'positive', 'destructive'],
+    tooltip: text,
+  },
+};
+const CARD = {
+  need: ['type', 'version', 'body'],
+  type: (value) => value === 'AdaptiveCard',
+  version: isVersion,
+  body: elements,
+  actions,
+  $schema: text,
+  fallbackText: text,
+  speak: text,
+  lang: text,
+  msteams: isObject,
+  minHeight: text,
+  rtl: boolean,
+};
 
 function isVersion(value) {
   const match = /^1\.(\d)$/.exec(value ?? '');
@@ -61,7 +124,10 @@ function refuseFact(fact, where) {
 function refuseMembers(piece, members, where) {
   for (const name of members.need) if (!(name in piece)) return `${where} has no ${name}`;
   for (const [name, value] of Object.entries(piece)) {
-    const rule = name === 'type' && members !== CARD ? () => true : members[name] ?? (members === CARD ? undefined : COMMON[name]);
+    const rule =
+      name === 'type' && members !== CARD
+        ? () => true
+        : (members[name] ?? (members === CARD ? undefined : COMMON[name]));
     const place = `${where}.${name}`;
     let wrong = null;
     if (rule === undefined || name === 'need') wrong = `${place} is not known`;
@@ -69,7 +135,10 @@ function refuseMembers(piece, members, where) {
     else if (rule === actions) wrong = refuseList(value, place, (one, at) => refusePiece(one, at, true));
     else if (rule === 'facts') wrong = refuseList(value, place, refuseFact);
     else if (rule === 'columns') wrong = refuseList(value, place, (one, at) => refuseColumn(one, at));
-    else if (Array.isArray(rule)) wrong = rule.some((word) => word.toLowerCase() === String(value).toLowerCase()) ? null : `${place} is "${value}"`;
+    else if (Array.isArray(rule))
+      wrong = rule.some((word) => word.toLowerCase() === String(value).toLowerCase())
+        ? null
+        : `${place} is "${value}"`;
     else if (!rule(value)) wrong = `${place} is not valid`;
     if (wrong) return wrong;
   }
@@ -97,7 +166,8 @@ export function refuseEnvelope(message) {
   const extra = Object.keys(message).find((key) => !['type', 'attachments', 'summary'].includes(key));
   if (extra) return `${extra} is not known`;
   return refuseList(message.attachments, 'attachments', (one, where) => {
-    if (!isObject(one) || one.contentType !== 'application/vnd.microsoft.card.adaptive') return `${where}.contentType is no adaptive card`;
+    if (!isObject(one) || one.contentType !== 'application/vnd.microsoft.card.adaptive')
+      return `${where}.contentType is no adaptive card`;
     if ((one.contentUrl ?? null) !== null) return `${where}.contentUrl is not null`;
     const more = Object.keys(one).find((key) => !['contentType', 'contentUrl', 'content'].includes(key));
     return more ? `${where}.${more} is not known` : refuseCard(one.content);

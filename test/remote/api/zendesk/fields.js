@@ -27,9 +27,18 @@ export function badRequest(message, reason) {
 }
 
 // Zendesk's names of the types, as errors have them.
-const TYPE_NAMES = { tagger: 'FieldTagger', multiselect: 'FieldMultiselect', dropdown: 'FieldTagger', text: 'FieldText',
-  textarea: 'FieldTextarea', integer: 'FieldInteger', decimal: 'FieldDecimal', checkbox: 'FieldCheckbox', date: 'FieldDate',
-  regexp: 'FieldRegexp' };
+const TYPE_NAMES = {
+  tagger: 'FieldTagger',
+  multiselect: 'FieldMultiselect',
+  dropdown: 'FieldTagger',
+  text: 'FieldText',
+  textarea: 'FieldTextarea',
+  integer: 'FieldInteger',
+  decimal: 'FieldDecimal',
+  checkbox: 'FieldCheckbox',
+  date: 'FieldDate',
+  regexp: 'FieldRegexp',
+};
 const MAX_TEXT = 65_536;
 
 export function isDay(text) {
@@ -42,7 +51,8 @@ export function isDay(text) {
 const FITS = {
   text: (value) => typeof value === 'string' && value.length <= MAX_TEXT,
   textarea: (value) => typeof value === 'string' && value.length <= MAX_TEXT,
-  integer: (value) => Number.isSafeInteger(value) || (typeof value === 'string' && /^-?\d{1,15}$/.test(value)),
+  integer: (value) =>
+    Number.isSafeInteger(value) || (typeof value === 'string' && /^-?\d{1,15}$/.test(value)),
   decimal: (value) => Number.isFinite(value) || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value)),
   checkbox: (value) => typeof value === 'boolean',
   date: (value) => typeof value === 'string' && isDay(value),
@@ -65,7 +75,9 @@ export class FieldSet {
     this.byKey = new Map();
     for (const field of list ?? []) {
       if (!FITS[field.type]) throw new Error(`zendesk: no type of field is called "${field.type}"`);
-      const options = (field.options ?? []).map((option) => (typeof option === 'string' ? option : option.value));
+      const options = (field.options ?? []).map((option) =>
+        typeof option === 'string' ? option : option.value,
+      );
       this.byKey.set(String(field[name]), { title: String(field[name]), ...field, options });
     }
   }
@@ -75,12 +87,23 @@ export class FieldSet {
     const field = this.byKey.get(String(key));
     if (!field) {
       if (unknown === 'ignore') return undefined;
-      throw invalid({ base: [{ description: `${key}: is not a field`, error: 'InvalidValue', [`field_${this.name}`]: key }] },
-        'unknown field');
+      throw invalid(
+        {
+          base: [
+            {
+              description: `${key}: is not a field`,
+              error: 'InvalidValue',
+              [`field_${this.name}`]: key,
+            },
+          ],
+        },
+        'unknown field',
+      );
     }
     if (value === null || value === '' || FITS[field.type](value, field)) return kept(value, field.type);
     const detail = { description: `${field.title}: is invalid`, error: 'InvalidValue' };
-    if (this.name === 'id') Object.assign(detail, { ticket_field_id: field.id, ticket_field_type: TYPE_NAMES[field.type] });
+    if (this.name === 'id')
+      Object.assign(detail, { ticket_field_id: field.id, ticket_field_type: TYPE_NAMES[field.type] });
     throw invalid({ base: [detail] }, 'wrong type');
   }
 

@@ -32,8 +32,14 @@ export class Jobs {
     if (rows.length > MAX_ROWS) throw badRequest(`the limit is ${MAX_ROWS} records`, 'too many records');
     this.advance();
     if (this.running >= this.config.max) {
-      throw new Refused(429, { error: 'TooManyJobs', description: 'Too many jobs are queued or running. Try again later.' },
-        'too many jobs');
+      throw new Refused(
+        429,
+        {
+          error: 'TooManyJobs',
+          description: 'Too many jobs are queued or running. Try again later.',
+        },
+        'too many jobs',
+      );
     }
     const order = rows.map((_, index) => index);
     if (this.config.shuffle) order.sort(() => random() - 0.5);
@@ -51,7 +57,10 @@ export class Jobs {
     const now = this.now();
     for (const job of this.jobs.values()) {
       if (job.ended === undefined) this.#work(job, now);
-      if (job.ended !== undefined && (now > job.ended + this.config.keep_ms || this.jobs.size > this.config.max_kept)) {
+      if (
+        job.ended !== undefined &&
+        (now > job.ended + this.config.keep_ms || this.jobs.size > this.config.max_kept)
+      ) {
         this.jobs.delete(job.id);
       }
     }
@@ -87,15 +96,29 @@ export class Jobs {
   show(job, base) {
     const status = this.status(job);
     const ended = job.ended !== undefined;
-    return { id: job.id, job_type: job.type, url: `${base}/api/v2/job_statuses/${job.id}.json`, total: job.rows.length,
-      progress: status === 'queued' ? null : job.done, status,
-      message: ended ? `${status === 'completed' ? 'Completed' : 'Ended'} at ${new Date(job.ended).toISOString()}` : null,
-      results: ended && (status === 'completed' || job.results.length > 0) ? job.results : null };
+    return {
+      id: job.id,
+      job_type: job.type,
+      url: `${base}/api/v2/job_statuses/${job.id}.json`,
+      total: job.rows.length,
+      progress: status === 'queued' ? null : job.done,
+      status,
+      message: ended
+        ? `${status === 'completed' ? 'Completed' : 'Ended'} at ${new Date(job.ended).toISOString()}`
+        : null,
+      results: ended && (status === 'completed' || job.results.length > 0) ? job.results : null,
+    };
   }
 
   report() {
     this.advance();
-    return [...this.jobs.values()].map((job) => ({ id: job.id, type: job.type, status: this.status(job),
-      total: job.rows.length, done: job.done, polls: job.polls }));
+    return [...this.jobs.values()].map((job) => ({
+      id: job.id,
+      type: job.type,
+      status: this.status(job),
+      total: job.rows.length,
+      done: job.done,
+      polls: job.polls,
+    }));
   }
 }

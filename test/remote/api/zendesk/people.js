@@ -6,15 +6,40 @@ const KINDS = {
   user: {
     unique: ['external_id', 'email'],
     custom: 'user_fields',
-    attributes: ['id', 'name', 'email', 'external_id', 'role', 'tags', 'notes', 'details', 'phone', 'organization_id',
-      'time_zone', 'locale', 'verified', 'skip_verify_email', 'user_fields'],
+    attributes: [
+      'id',
+      'name',
+      'email',
+      'external_id',
+      'role',
+      'tags',
+      'notes',
+      'details',
+      'phone',
+      'organization_id',
+      'time_zone',
+      'locale',
+      'verified',
+      'skip_verify_email',
+      'user_fields',
+    ],
     fold: ['email'],
   },
   organization: {
     unique: ['external_id', 'name'],
     custom: 'organization_fields',
-    attributes: ['id', 'name', 'external_id', 'tags', 'notes', 'details', 'domain_names', 'group_id', 'shared_tickets',
-      'organization_fields'],
+    attributes: [
+      'id',
+      'name',
+      'external_id',
+      'tags',
+      'notes',
+      'details',
+      'domain_names',
+      'group_id',
+      'shared_tickets',
+      'organization_fields',
+    ],
     fold: ['name'],
   },
 };
@@ -27,8 +52,13 @@ export class People {
     this.config = config;
     this.rules = KINDS[kind];
     this.attributes = new Set(this.rules.attributes);
-    this.table = store.table(kind)
-      ?? store.define(kind, { unique: this.rules.unique, fold: this.rules.fold, makeId: (n) => String(900_000 + n) });
+    this.table =
+      store.table(kind) ??
+      store.define(kind, {
+        unique: this.rules.unique,
+        fold: this.rules.fold,
+        makeId: (n) => String(900_000 + n),
+      });
     this.fields = new FieldSet(config[this.rules.custom], 'key');
     for (const one of config[`${this.kind}s`] ?? []) {
       if (!this.#match(one)) this.table.insert(this.#take(one), { key: one.external_id, action: 'seed' });
@@ -40,13 +70,23 @@ export class People {
     if (id !== undefined) return this.table.get(id);
     const found = new Set();
     for (const name of this.rules.unique) {
-      const record = change[name] === undefined || change[name] === null ? undefined : this.table.find(name, change[name]);
+      const record =
+        change[name] === undefined || change[name] === null ? undefined : this.table.find(name, change[name]);
       if (record) found.add(record);
     }
     if (found.size > 1) {
       const name = this.rules.unique[1];
-      throw invalid({ [name]: [{ description: `${name}: ${change[name]} is already being used`, error: 'DuplicateValue' }] },
-        'duplicate value');
+      throw invalid(
+        {
+          [name]: [
+            {
+              description: `${name}: ${change[name]} is already being used`,
+              error: 'DuplicateValue',
+            },
+          ],
+        },
+        'duplicate value',
+      );
     }
     return [...found][0];
   }
@@ -59,13 +99,24 @@ export class People {
       return value;
     }
     const flag = name === 'verified' || name === 'skip_verify_email' || name === 'shared_tickets';
-    const fits = flag ? typeof value === 'boolean' : value === null || typeof value === 'string'
-      || (/_id$/.test(name) && name !== 'external_id' && Number.isSafeInteger(value));
+    const fits = flag
+      ? typeof value === 'boolean'
+      : value === null ||
+        typeof value === 'string' ||
+        (/_id$/.test(name) && name !== 'external_id' && Number.isSafeInteger(value));
     if (!fits) {
-      throw invalid({ [name]: [{ description: `${name}: is invalid`, error: 'InvalidValue' }] }, 'wrong type');
+      throw invalid(
+        { [name]: [{ description: `${name}: is invalid`, error: 'InvalidValue' }] },
+        'wrong type',
+      );
     }
     if (name === 'email' && value !== null && !/^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(value)) {
-      throw invalid({ email: [{ description: `Email: ${value} is not properly formatted`, error: 'InvalidValue' }] }, 'bad e-mail');
+      throw invalid(
+        {
+          email: [{ description: `Email: ${value} is not properly formatted`, error: 'InvalidValue' }],
+        },
+        'bad e-mail',
+      );
     }
     return value;
   }
@@ -76,7 +127,8 @@ export class People {
     const kept = {};
     for (const [name, value] of Object.entries(change)) {
       if (name === this.rules.custom) {
-        if (value === null || typeof value !== 'object') throw badRequest(`${name} must be an object`, 'malformed');
+        if (value === null || typeof value !== 'object')
+          throw badRequest(`${name} must be an object`, 'malformed');
         for (const [key, one] of Object.entries(value)) {
           const taken = this.fields.take(key, one, this.config.unknown_fields);
           if (taken !== undefined) kept[key] = taken;
@@ -91,17 +143,25 @@ export class People {
     const kept = this.#take(change);
     const record = this.#match(change);
     if (record) {
-      const same = Object.entries(kept).every(([name, value]) => JSON.stringify(record.fields[name]) === JSON.stringify(value));
+      const same = Object.entries(kept).every(
+        ([name, value]) => JSON.stringify(record.fields[name]) === JSON.stringify(value),
+      );
       this.table.update(record, kept);
       return { record, outcome: same ? 'unchanged' : 'updated' };
     }
     if (typeof kept.name !== 'string' || kept.name.trim() === '') {
-      throw invalid({ name: [{ description: 'Name: cannot be blank', error: 'BlankValue' }] }, 'name missing');
+      throw invalid(
+        { name: [{ description: 'Name: cannot be blank', error: 'BlankValue' }] },
+        'name missing',
+      );
     }
     if (this.rules.unique.every((name) => !kept[name])) {
       throw badRequest(`${this.kind} needs ${this.rules.unique.join(' or ')}`, 'nothing to match by');
     }
-    const made = this.table.insert({ tags: [], ...kept }, { key: kept.external_id ?? kept.email ?? kept.name });
+    const made = this.table.insert(
+      { tags: [], ...kept },
+      { key: kept.external_id ?? kept.email ?? kept.name },
+    );
     return { record: made, outcome: 'created' };
   }
 
@@ -112,9 +172,21 @@ export class People {
 
   // As the API shows it.
   show(record, base) {
-    const custom = Object.fromEntries([...this.fields].map((field) => [field.key, record.fields[field.key] ?? null]));
-    const own = Object.fromEntries(Object.entries(record.fields).filter(([name]) => this.attributes.has(name)));
-    return { url: `${base}/api/v2/${this.kind}s/${record.id}.json`, id: Number(record.id), external_id: null, tags: [], ...own,
-      [this.rules.custom]: custom, created_at: stamp(record.created), updated_at: stamp(record.modified) };
+    const custom = Object.fromEntries(
+      [...this.fields].map((field) => [field.key, record.fields[field.key] ?? null]),
+    );
+    const own = Object.fromEntries(
+      Object.entries(record.fields).filter(([name]) => this.attributes.has(name)),
+    );
+    return {
+      url: `${base}/api/v2/${this.kind}s/${record.id}.json`,
+      id: Number(record.id),
+      external_id: null,
+      tags: [],
+      ...own,
+      [this.rules.custom]: custom,
+      created_at: stamp(record.created),
+      updated_at: stamp(record.modified),
+    };
   }
 }

@@ -6,18 +6,35 @@ const STATUSES = ['new', 'open', 'pending', 'hold', 'solved', 'closed'];
 const PRIORITIES = ['urgent', 'high', 'normal', 'low', null];
 const TYPES = ['problem', 'incident', 'question', 'task', null];
 const SIMPLE = ['subject', 'status', 'priority', 'type', 'external_id'];
-const ATTRIBUTES = new Set([...SIMPLE, 'tags', 'custom_fields', 'safe_update', 'updated_stamp', 'additional_tags', 'remove_tags',
-  'comment', 'assignee_id', 'group_id', 'requester_id', 'organization_id', 'id']);
+const ATTRIBUTES = new Set([
+  ...SIMPLE,
+  'tags',
+  'custom_fields',
+  'safe_update',
+  'updated_stamp',
+  'additional_tags',
+  'remove_tags',
+  'comment',
+  'assignee_id',
+  'group_id',
+  'requester_id',
+  'organization_id',
+  'id',
+]);
 
 export function stamp(ms) {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 function conflict() {
-  return new Refused(409, {
-    error: 'UpdateConflict',
-    description: 'Safe Update prevented the update due to outdated ticket data. Please fetch the latest ticket data and try again.',
-  }, 'update conflict');
+  return new Refused(
+    409,
+    {
+      error: 'UpdateConflict',
+      description: 'Safe Update prevented the update: the ticket has changed since.',
+    },
+    'update conflict',
+  );
 }
 
 export class Tickets {
@@ -27,15 +44,26 @@ export class Tickets {
     this.fields = new FieldSet(config.ticket_fields, 'id');
     const { tickets } = config;
     if (Array.isArray(tickets)) tickets.forEach((ticket) => this.seed(ticket));
-    else for (let id = tickets?.from ?? 1; id <= (tickets?.to ?? 0); id += 1) this.seed({ ...tickets.each, id });
+    else
+      for (let id = tickets?.from ?? 1; id <= (tickets?.to ?? 0); id += 1) this.seed({ ...tickets.each, id });
   }
 
   // A ticket that a customer wrote; one that is there already stays as it is.
   seed({ id, custom_fields: values = [], tags = [], ...rest }) {
     if (this.table.get(id)) return;
-    const fields = { status: 'open', subject: `Ticket ${id}`, priority: null, type: null, external_id: null, ...rest };
+    const fields = {
+      status: 'open',
+      subject: `Ticket ${id}`,
+      priority: null,
+      type: null,
+      external_id: null,
+      ...rest,
+    };
     for (const field of this.fields) fields[field.id] = field.type === 'checkbox' ? false : null;
-    const record = this.table.insert({ ...fields, tags: takeTags(tags, 'tags') }, { id, key: String(id), action: 'seed' });
+    const record = this.table.insert(
+      { ...fields, tags: takeTags(tags, 'tags') },
+      { id, key: String(id), action: 'seed' },
+    );
     record.comments = [];
     record.updated = Date.now() - 60_000;
     if (values.length > 0) this.#write(record, this.#patch(record, { custom_fields: values }), 'seed');
@@ -50,8 +78,13 @@ export class Tickets {
   // What is wrong with a change whatever the ticket it is for; form is 'single', 'bulk' or 'batch'.
   check(change, form) {
     onlyMembers(change, ATTRIBUTES, 'ticket');
-    if ('id' in change && form !== 'batch') throw badRequest('ticket has no attribute id', 'unknown attribute');
-    if (('additional_tags' in change || 'remove_tags' in change) && form !== 'bulk' && (form === 'single' || this.config.batch_tags !== 'apply')) {
+    if ('id' in change && form !== 'batch')
+      throw badRequest('ticket has no attribute id', 'unknown attribute');
+    if (
+      ('additional_tags' in change || 'remove_tags' in change) &&
+      form !== 'bulk' &&
+      (form === 'single' || this.config.batch_tags !== 'apply')
+    ) {
       throw badRequest('additional_tags and remove_tags need the parameter ids', 'tags in the wrong form');
     }
     if ('safe_update' in change && typeof change.safe_update !== 'boolean') {
@@ -68,7 +101,8 @@ export class Tickets {
   // Has the ticket changed since the stamp? The stamp has seconds, and so has the comparison.
   checkStamp(record, change) {
     if (!change.safe_update || change.updated_stamp === undefined) return;
-    if (Math.floor(record.updated / 1000) > Math.floor(Date.parse(change.updated_stamp) / 1000)) throw conflict();
+    if (Math.floor(record.updated / 1000) > Math.floor(Date.parse(change.updated_stamp) / 1000))
+      throw conflict();
   }
 
   // A job never overwrites what changed after it was queued.
@@ -92,19 +126,32 @@ export class Tickets {
   // An agent's own change: { tags, add_tags, remove_tags, custom_fields, status, ... }. It is always a
   // second later than what was there, so that a stamp shows it.
   agent(record, { add_tags: added, remove_tags: removed, ...change }) {
-    const patch = this.#patch(record, { additional_tags: added ?? [], remove_tags: removed ?? [], ...change });
+    const patch = this.#patch(record, {
+      additional_tags: added ?? [],
+      remove_tags: removed ?? [],
+      ...change,
+    });
     return this.#write(record, patch, 'agent');
   }
 
   #simple(change) {
     const patch = {};
-    const check = { status: (value) => STATUSES.includes(value), priority: (value) => PRIORITIES.includes(value),
-      type: (value) => TYPES.includes(value), subject: (value) => typeof value === 'string',
-      external_id: (value) => value === null || typeof value === 'string' };
+    const check = {
+      status: (value) => STATUSES.includes(value),
+      priority: (value) => PRIORITIES.includes(value),
+      type: (value) => TYPES.includes(value),
+      subject: (value) => typeof value === 'string',
+      external_id: (value) => value === null || typeof value === 'string',
+    };
     for (const name of SIMPLE) {
       if (!(name in change)) continue;
       if (!check[name](change[name])) {
-        throw invalid({ [name]: [{ description: `${name}: ${change[name]} is invalid`, error: 'InvalidValue' }] }, 'wrong type');
+        throw invalid(
+          {
+            [name]: [{ description: `${name}: ${change[name]} is invalid`, error: 'InvalidValue' }],
+          },
+          'wrong type',
+        );
       }
       patch[name] = change[name];
     }
@@ -155,7 +202,7 @@ export class Tickets {
     }
     const there = field.options.filter((option) => tags.has(option));
     const old = record.fields[field.id];
-    const value = many ? (there.length > 0 ? there : null) : (there.includes(old) ? old : there[0] ?? null);
+    const value = many ? (there.length > 0 ? there : null) : there.includes(old) ? old : (there[0] ?? null);
     if (JSON.stringify(value) !== JSON.stringify(old ?? null)) patch[field.id] = value;
   }
 
@@ -169,7 +216,12 @@ export class Tickets {
   #write(record, patch, action) {
     const events = Object.entries(patch)
       .filter(([name, value]) => JSON.stringify(record.fields[name]) !== JSON.stringify(value))
-      .map(([name, value]) => ({ type: 'Change', field_name: name, value, previous_value: record.fields[name] ?? null }));
+      .map(([name, value]) => ({
+        type: 'Change',
+        field_name: name,
+        value,
+        previous_value: record.fields[name] ?? null,
+      }));
     const later = action === 'agent' ? record.updated + 1000 : record.updated;
     record.updated = Math.max(Date.now(), later);
     this.table.update(record, patch, { action });
@@ -181,7 +233,15 @@ export class Tickets {
     const { fields } = record;
     const custom = [...this.fields].map((field) => ({ id: field.id, value: fields[field.id] ?? null }));
     const simple = Object.fromEntries(SIMPLE.map((name) => [name, fields[name] ?? null]));
-    return { url: `${base}/api/v2/tickets/${record.id}.json`, id: Number(record.id), ...simple, tags: fields.tags,
-      custom_fields: custom, fields: custom, created_at: stamp(record.created), updated_at: stamp(record.updated) };
+    return {
+      url: `${base}/api/v2/tickets/${record.id}.json`,
+      id: Number(record.id),
+      ...simple,
+      tags: fields.tags,
+      custom_fields: custom,
+      fields: custom,
+      created_at: stamp(record.created),
+      updated_at: stamp(record.updated),
+    };
   }
 }

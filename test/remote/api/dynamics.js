@@ -227,8 +227,10 @@ class Dynamics {
     }
   }
 
-  #drawRow(call, key) {
-    const fault = this.world.faults.drawRow(call, key);
+  // Once for each request, also where it is looked at before it is done.
+  #drawRow(call, request, key) {
+    const fault = request.drawn ? null : this.world.faults.drawRow(call, key);
+    request.drawn = true;
     if (!fault) return;
     throw new Refused(
       fault.status ?? 400,
@@ -268,15 +270,14 @@ class Dynamics {
     const record = entity.find(target);
     entity.checkBody(body, target.keys);
     this.#checkVersion(record, entity, target, request.headers);
-    if (!dry) this.#drawRow(call, target.id ?? [...target.keys.values()].join('/'));
+    this.#drawRow(call, request, target.id ?? [...target.keys.values()].join('/'));
     const fields = record ? body : { ...Object.fromEntries(target.keys ?? []), ...body };
     if (dry) {
       if (record) entity.update(record, fields, { dry });
       else entity.create(fields, { dry });
       return empty(204);
     }
-    if (record) this.counters.records[entity.update(record, fields) ? 'updated' : 'unchanged'] += 1;
-    else this.counters.records.created += 1;
+    if (record) entity.update(record, fields);
     const now = record ?? entity.create(fields, { id: target.id });
     return this.#written(call, entity, now, !record, request, target);
   }
@@ -284,20 +285,16 @@ class Dynamics {
   #post(call, entity, request, dry) {
     const body = this.#body(request);
     entity.checkBody(body);
-    if (!dry) this.#drawRow(call, entity.keys[0]?.map((column) => body[column]).join('/'));
+    this.#drawRow(call, request, entity.keys[0]?.map((column) => body[column]).join('/'));
     const record = entity.create(body, { dry });
     if (dry) return empty(204);
-    this.counters.records.created += 1;
     return this.#written(call, entity, record, true, request, {});
   }
 
   #delete(entity, target, dry) {
     const record = entity.find(target);
     if (!record) throw this.#missing(entity, target);
-    if (!dry) {
-      entity.remove(record);
-      this.counters.records.deleted += 1;
-    }
+    if (!dry) entity.remove(record);
     return empty(204);
   }
 

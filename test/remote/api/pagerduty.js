@@ -184,25 +184,22 @@ class PagerDuty {
   #take(event, key) {
     const name = `${event.routing_key}/${key}`;
     const incident = this.open.get(name);
-    const { event_action: action, routing_key: routingKey, dedup_key: dedupKey, ...told } = event;
+    const { event_action: action, routing_key: routingKey, dedup_key: _, ...told } = event;
     if (action === 'trigger') {
       if (incident) {
-        this.counters.records.updated += 1;
-        this.table.update(incident, { ...told, triggers: incident.fields.triggers + 1 }, { action });
+        this.table.update(incident, { ...told, triggers: incident.fields.triggers + 1 });
       } else {
-        this.counters.records.created += 1;
         this.open.set(
           name,
           this.table.insert(
             { routing_key: routingKey, dedup_key: key, state: 'triggered', triggers: 1, ...told },
-            { key, action },
+            { key },
           ),
         );
       }
     } else if (!incident) this.counters.refuse(`${action} of nothing`);
     else {
-      this.counters.records.updated += 1;
-      this.table.update(incident, { state: action === 'resolve' ? 'resolved' : 'acknowledged' }, { action });
+      this.table.update(incident, { state: action === 'resolve' ? 'resolved' : 'acknowledged' });
       if (action === 'resolve') this.open.delete(name);
     }
   }

@@ -76,7 +76,6 @@ class Slack {
       },
       { key: name },
     );
-    this.counters.records.created += 1;
     return plain(200, 'ok');
   }
 

@@ -72,7 +72,6 @@ class Teams {
       { posted: !wrong, why: wrong?.message ?? null, message: call.json ?? null },
       { key: call.segments[1] },
     );
-    this.counters.records.created += 1;
     return { status: 202 };
   }
 

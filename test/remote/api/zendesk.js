@@ -129,15 +129,9 @@ class Zendesk {
         'row fault',
       );
     this.tickets.checkStamp(record, change);
-    const events = this.#applied(record, change);
+    const events = this.tickets.apply(record, change);
     const audit = { id: record.seq, ticket_id: Number(id), created_at: stamp(record.updated), events };
     return json(200, { ticket: this.tickets.show(record, call.base), audit });
-  }
-
-  #applied(record, change) {
-    const events = this.tickets.apply(record, change);
-    this.counters.records[events.length > 0 ? 'updated' : 'unchanged'] += 1;
-    return events;
   }
 
   showTags(call, id) {
@@ -150,7 +144,7 @@ class Zendesk {
       throw badRequest('tags must be an array of strings', 'malformed');
     const record = this.tickets.find(id);
     this.tickets.checkStamp(record, { safe_update: safe === true || safe === 'true', updated_stamp: at });
-    this.#applied(record, { [member]: tags });
+    this.tickets.apply(record, { [member]: tags });
     return json(status, { tags: record.fields.tags });
   }
 
@@ -216,7 +210,7 @@ class Zendesk {
       if (!bulk) this.tickets.check({ id, ...change }, 'batch');
       if (change.updated_stamp !== undefined) this.tickets.checkStamp(record, change);
       else this.tickets.checkUnchanged(record, seq);
-      this.#applied(record, change);
+      this.tickets.apply(record, change);
       return { id: Number(record.id), status: 'Updated' };
     };
     const job = this.jobs.submit(
@@ -270,9 +264,8 @@ class Zendesk {
         },
         'row fault',
       );
-    const { record, outcome } = this.people[kind].upsert(change);
-    this.counters.records[outcome] += 1;
-    return json(outcome === 'created' ? 201 : 200, { [kind]: this.people[kind].show(record, call.base) });
+    const { record, created } = this.people[kind].upsert(change);
+    return json(created ? 201 : 200, { [kind]: this.people[kind].show(record, call.base) });
   }
 
   upsertUser(call) {
@@ -291,9 +284,7 @@ class Zendesk {
     if (new Set(names).size < rows.length)
       throw badRequest('each user has an external_id of its own', 'user twice');
     const work = (row) => {
-      const { record, outcome } = this.people.user.upsert(row);
-      const created = outcome === 'created';
-      this.counters.records[outcome] += 1;
+      const { record, created } = this.people.user.upsert(row);
       return {
         id: Number(record.id),
         external_id: record.fields.external_id ?? null,

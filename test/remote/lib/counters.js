@@ -32,9 +32,9 @@ export class Counters {
     add(this.requests[kind], status);
   }
 
-  // A write that was applied: 'create', 'update' or 'delete'.
+  // A write that was applied: 'create', 'update' or 'delete'; others are not the writer's and not counted.
   wrote(action) {
-    this.records[`${action}d`] += 1;
+    if (`${action}d` in this.records) this.records[`${action}d`] += 1;
   }
 
   refuse(reason) {

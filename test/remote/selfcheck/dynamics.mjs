@@ -153,6 +153,23 @@ test('faults are worded as Dataverse words them', async () => {
   assert.deepEqual(await held(), { A: 1, C: 1 });
 });
 
+test('a record of a change set that is refused leaves the others undone', async () => {
+  await remote.configure({ faults: [{ kind: 'row', match: 'B', count: 1 }] });
+  const set = (...tickets) => [
+    '--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n',
+    ...tickets.map((ticket, i) =>
+      part(`cx_signals(cx_ticket='${ticket}')`, { cx_score: 1 })
+        .replace('--b', '--c')
+        .replace('binary\r\n', `binary\r\nContent-ID: ${i}\r\n`),
+    ),
+    '--c--\r\n',
+  ];
+  const refused = await batch(set('A', 'B'));
+  assert.deepEqual([refused.status, statuses(refused), await held()], [400, [400], {}]);
+  assert.deepEqual(statuses(await batch(set('A', 'B'))), [204, 204]);
+  assert.deepEqual(await held(), { A: 1, B: 1 });
+});
+
 test('protection: by execution time and by what is in flight', async () => {
   await remote.configure({ protection: { time_max_ms: 100, cost_ms: 30 } });
   const parts = (n) => Array(n).fill(part("cx_signals(cx_ticket='A')", { cx_score: 1 }));

@@ -233,16 +233,13 @@ export class Entity {
     return record;
   }
 
-  // Tells whether anything is another value than before.
   update(record, fields, { dry } = {}) {
     this.#checkUnique({ ...record.fields, ...fields }, record);
-    if (dry) return false;
-    const changed = Object.entries(fields).some(([name, value]) => (record.fields[name] ?? null) !== value);
+    if (dry) return;
     this.#unindex(record);
     this.table.update(record, fields);
     this.#index(record);
     record.version += 1;
-    return changed;
   }
 
   remove(record) {

@@ -138,17 +138,11 @@ export class People {
     return kept;
   }
 
-  // { record, outcome }: "created", "updated" or "unchanged"; throws what Zendesk answers.
+  // { record, created }; throws what Zendesk answers.
   upsert(change) {
     const kept = this.#take(change);
     const record = this.#match(change);
-    if (record) {
-      const same = Object.entries(kept).every(
-        ([name, value]) => JSON.stringify(record.fields[name]) === JSON.stringify(value),
-      );
-      this.table.update(record, kept);
-      return { record, outcome: same ? 'unchanged' : 'updated' };
-    }
+    if (record) return { record: this.table.update(record, kept), created: false };
     if (typeof kept.name !== 'string' || kept.name.trim() === '') {
       throw invalid(
         { name: [{ description: 'Name: cannot be blank', error: 'BlankValue' }] },
@@ -162,7 +156,7 @@ export class People {
       { tags: [], ...kept },
       { key: kept.external_id ?? kept.email ?? kept.name },
     );
-    return { record: made, outcome: 'created' };
+    return { record: made, created: true };
   }
 
   // By id, or by external_id.

@@ -328,7 +328,7 @@ class Dynamics {
     const test = query.has('$filter')
       ? parseFilter(query.get('$filter'), (column) => entity.checkColumn(column))
       : () => true;
-    const found = [...entity.table.byId.values()].filter((record) => test(entity.row(record)));
+    const found = [...entity.filtered(test)];
     const [order, direction] = (query.get('$orderby') ?? '').split(/\s+/);
     if (order) {
       entity.checkColumn(order);

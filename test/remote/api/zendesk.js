@@ -8,6 +8,7 @@
 //   unknown_fields  "refuse", or "ignore" as Zendesk itself does
 //   batch_tags      "refuse" additional_tags and remove_tags but in the form with ids, or "apply"
 //   jobs            see zendesk/jobs.js
+//   job_index       false leaves the rows' places out of a job's results
 //   limits          of all requests of the account: 429 with JSON
 //   update_limits   { window_ms, window_max } of updates of single tickets: 429 as plain text
 //   ticket_limits   the same of updates of one ticket
@@ -118,16 +119,7 @@ class Zendesk {
     }
     const change = call.json.ticket;
     this.tickets.check(change, 'single');
-    const row = this.world.faults.drawRow(call, id);
-    if (row)
-      throw new Refused(
-        row.status ?? 422,
-        {
-          error: row.code ?? 'RecordInvalid',
-          description: row.message ?? 'Record validation errors',
-        },
-        'row fault',
-      );
+    this.#drawRow(call, id);
     this.tickets.checkStamp(record, change);
     const events = this.tickets.apply(record, change);
     const audit = { id: record.seq, ticket_id: Number(id), created_at: stamp(record.updated), events };
@@ -160,28 +152,27 @@ class Zendesk {
     return this.#changeTags(call, id, 'remove_tags', 200);
   }
 
+  // A fault that one record meets.
+  #drawRow(call, key) {
+    const fault = this.world.faults.drawRow(call, key);
+    if (!fault) return;
+    const { status = 422, code = 'RecordInvalid', message = 'Record validation errors' } = fault;
+    throw new Refused(status, { error: code, description: message }, 'row fault');
+  }
+
   // A job's work on a row, as a function that returns its result.
   #worker(call, action, key, work) {
     return (row, index) => {
       const named = key(row);
+      const place = this.config.job_index ? { index } : {};
       try {
-        const fault = this.world.faults.drawRow(call, named);
-        if (fault) {
-          throw new Refused(
-            422,
-            {
-              error: fault.code ?? 'RecordInvalid',
-              description: fault.message ?? 'Record validation errors',
-            },
-            'row fault',
-          );
-        }
-        return { index, action, success: true, ...work(row) };
+        this.#drawRow(call, named);
+        return { ...place, action, success: true, ...work(row) };
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         this.counters.refuseRecord(error.reason);
         const id = action === 'update' ? { id: Number(named) } : {};
-        return { index, ...id, action, success: false, status: 'Failed', ...rowError(error) };
+        return { ...place, ...id, action, success: false, status: 'Failed', ...rowError(error) };
       }
     };
   }
@@ -238,7 +229,15 @@ class Zendesk {
     });
   }
 
+  // Who calls without a token is nobody, and told so.
   me(call) {
+    const wrong = this.world.tokens.check(call);
+    if (wrong === 'missing')
+      return json(200, { user: { id: null, name: 'Anonymous user', role: 'end-user' } });
+    if (wrong) {
+      this.counters.refuse(`unauthorised: ${wrong}`);
+      return unauthorised(wrong);
+    }
     return json(200, {
       user: {
         id: 1,
@@ -254,16 +253,7 @@ class Zendesk {
 
   #upsert(call, kind) {
     const change = call.json[kind];
-    const row = this.world.faults.drawRow(call, change?.external_id);
-    if (row)
-      throw new Refused(
-        row.status ?? 422,
-        {
-          error: row.code ?? 'RecordInvalid',
-          description: row.message ?? 'Record validation errors',
-        },
-        'row fault',
-      );
+    this.#drawRow(call, change?.external_id);
     const { record, created } = this.people[kind].upsert(change);
     return json(created ? 201 : 200, { [kind]: this.people[kind].show(record, call.base) });
   }
@@ -351,9 +341,11 @@ export default {
     unknown_fields: 'refuse',
     batch_tags: 'refuse',
     jobs: {},
+    job_index: true,
     update_limits: {},
     ticket_limits: null,
   },
+  open: ['me'],
   compile: (config, store) => new Zendesk(config, store),
   kind: (call) => findRoute(call)?.kind ?? 'other',
 

@@ -12,7 +12,7 @@
 //   GET  /_control/API/regressions        ?field=: writes older than an earlier one of the record
 //   GET  /_control/API/repeats            ?field=: writes of the version that the record had
 //   GET  /_control/API/duplicates         values of unique fields (or ?field=) more than one record has
-//   POST /_control/API/NAME               a call of this API alone: see the end of its file
+//   GET or POST /_control/API/NAME        a call of this API alone: see the end of its file
 import { isObject } from './call.js';
 import { duplicates, regressions, repeats } from './checks.js';
 
@@ -151,7 +151,7 @@ function own(world, call, verb) {
 // One world's: (world, call, verb).
 function steer(world, call, verb) {
   world.api.settle?.(world);
-  if (call.method === 'POST' && Object.hasOwn(world.api.controls ?? {}, verb)) return own(world, call, verb);
+  if (Object.hasOwn(world.api.controls ?? {}, verb)) return own(world, call, verb);
   if (call.method === 'GET' && Object.hasOwn(READ, verb)) return READ[verb](world, call.query);
   if (call.method === 'POST' && Object.hasOwn(WRITE, verb)) return WRITE[verb](world, call);
   return failure(404, `no control call is ${call.method} ${call.path}`);

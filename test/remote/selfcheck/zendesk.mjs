@@ -37,8 +37,10 @@ test.beforeEach(() =>
 );
 
 test('a request without a good token is told so', async () => {
-  const none = await ask('GET', '/api/v2/users/me.json', undefined, { authorization: '' });
+  const none = await ask('GET', '/api/v2/tickets/1.json', undefined, { authorization: '' });
   assert.deepEqual([none.status, none.body.error], [401, "Couldn't authenticate you"]);
+  const nobody = await ask('GET', '/api/v2/users/me.json', undefined, { authorization: '' });
+  assert.deepEqual([nobody.status, nobody.body.user.id], [200, null]);
   const bad = await ask('GET', '/api/v2/users/me.json', undefined, { authorization: 'Bearer nonsense' });
   assert.deepEqual([bad.status, bad.body.error], [401, 'invalid_token']);
   assert.match(bad.headers.get('www-authenticate'), /^Bearer /);
@@ -157,7 +159,7 @@ test('limits: of the account, of an endpoint, of a ticket', async () => {
   assert.deepEqual([(await put(1)).status, (await put(1)).status, (await put(2)).status], [200, 429, 200]);
   await remote.configure({ limits: { window_max: 4 } });
   const seen = [];
-  for (let i = 0; i < 5; i += 1) seen.push(await ask('GET', '/api/v2/users/me.json'));
+  for (let i = 0; i < 5; i += 1) seen.push(await ask('GET', '/api/v2/tickets/1.json'));
   assert.deepEqual(
     seen.map(({ status }) => status),
     [200, 200, 200, 200, 429],

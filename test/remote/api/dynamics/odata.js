@@ -77,6 +77,18 @@ const OPERATORS = {
   le: (left, right) => compare(left, right) <= 0,
 };
 
+// A test knows, where it can, of which column a row has to have one of which values: so most rows need
+// not be looked at.
+function narrowed(test, among) {
+  return among ? Object.assign(test, { among }) : test;
+}
+
+function union(tests) {
+  const [first] = tests;
+  if (!tests.every(({ among }) => among && among.column === first.among?.column)) return undefined;
+  return { column: first.among.column, values: tests.flatMap(({ among }) => among.values) };
+}
+
 class Filter {
   // check(column) throws where there is no such column.
   constructor(text, check) {
@@ -110,7 +122,7 @@ class Filter {
       this.take();
       tests.push(this.both());
     }
-    return (row) => tests.some((test) => test(row));
+    return narrowed((row) => tests.some((test) => test(row)), union(tests));
   }
 
   both() {
@@ -119,7 +131,10 @@ class Filter {
       this.take();
       tests.push(this.one());
     }
-    return (row) => tests.every((test) => test(row));
+    return narrowed(
+      (row) => tests.every((test) => test(row)),
+      tests.map(({ among }) => among).findLast(Boolean),
+    );
   }
 
   one() {
@@ -141,7 +156,8 @@ class Filter {
     const text = this.take();
     const value = literal(text);
     if (!operator || value === undefined) throw new BadQuery(`Syntax error in $filter at "${text}".`);
-    return (row) => operator(row[column], value);
+    const among = operator === OPERATORS.eq && value !== null ? { column, values: [value] } : undefined;
+    return narrowed((row) => operator(row[column], value), among);
   }
 
   // Microsoft.Dynamics.CRM.In(PropertyName='x',PropertyValues=['a','b'])

@@ -11,7 +11,8 @@ export class Jobs {
   // the next count jobs end early, as "failed" or "killed", after so many rows.
   constructor(now = Date.now) {
     this.now = now;
-    this.jobs = new Map();
+    this.jobs = new Map(); // from the oldest on
+    this.active = new Set();
     this.configure({});
   }
 
@@ -21,9 +22,7 @@ export class Jobs {
   }
 
   get running() {
-    let running = 0;
-    for (const job of this.jobs.values()) if (job.ended === undefined) running += 1;
-    return running;
+    return this.active.size;
   }
 
   // Queues the rows; work(row, index) does one, returns its result and does not throw.
@@ -48,6 +47,7 @@ export class Jobs {
     const id = `V3-${crypto.randomBytes(16).toString('hex')}`;
     const job = { id, type, rows, work, order, end, done: 0, results: [], queued: this.now(), polls: 0 };
     this.jobs.set(id, job);
+    this.active.add(job);
     this.advance();
     return job;
   }
@@ -55,14 +55,11 @@ export class Jobs {
   // What would have happened by now.
   advance() {
     const now = this.now();
+    for (const job of this.active) this.#work(job, now);
     for (const job of this.jobs.values()) {
-      if (job.ended === undefined) this.#work(job, now);
-      if (
-        job.ended !== undefined &&
-        (now > job.ended + this.config.keep_ms || this.jobs.size > this.config.max_kept)
-      ) {
-        this.jobs.delete(job.id);
-      }
+      const old = now > job.ended + this.config.keep_ms || this.jobs.size > this.config.max_kept;
+      if (job.ended === undefined || !old) break;
+      this.jobs.delete(job.id);
     }
   }
 
@@ -77,7 +74,9 @@ export class Jobs {
       const index = job.order[job.done];
       job.results.push(job.work(job.rows[index], index));
     }
-    if (share === 1) job.ended = begun + this.config.work_ms;
+    if (share < 1) return;
+    job.ended = begun + this.config.work_ms;
+    this.active.delete(job);
   }
 
   get(id) {

@@ -30,15 +30,17 @@ sub start
 	my $self = bless { scheme => $options{tls} ? 'https' : 'http' }, $class;
 	my $program = "$FindBin::RealBin/../remote/server.js";
 	my $file    = PostgreSQL::Test::Utils::tempdir() . '/port' . $started++;
-	my @command = ( _node(), $program, '--port-file', $file );
+	my @command = ( node(), $program, '--port-file', $file );
 
 	push @command, '--port', $options{port}     if $options{port};
 	push @command, '--tls',  @{ $options{tls} } if $options{tls};
 	$self->{pid} = open( $self->{stdin}, '|-', @command )
 	  or die "could not run $command[0]: $!";
-	$self->{owner}           = $$;
+	$self->{owner} = $$;
 	$running{ $self->{pid} } = $$;
-	$self->{port}            = _wait_for_port( $self->{pid}, $file );
+	( $self->{port}, $self->{control} ) =
+	  _wait_for_ports( $self->{pid}, $file );
+	$self->{control} = $self->{port} unless defined $self->{control};
 	return $self;
 }
 
@@ -239,13 +241,12 @@ sub _request
 	my ( $self, $method, $path, $query, $body ) = @_;
 	my $http = HTTP::Tiny->new(
 		timeout    => 120,
-		verify_SSL => 0,
 		proxy      => undef,
 		http_proxy => undef );
 	my $parameters = $http->www_form_urlencode($query);
 	my $response   = $http->request(
 		$method,
-		"$self->{scheme}://127.0.0.1:$self->{port}/_control$path?$parameters",
+		"http://127.0.0.1:$self->{control}/_control$path?$parameters",
 		defined $body ? { content => $body } : {} );
 
 	die "$method $path: $response->{status} $response->{content}"
@@ -253,8 +254,8 @@ sub _request
 	return $response->{content};
 }
 
-# The node to use: CXSIG_NODE, or the first in the path.
-sub _node
+# CxsigRemote::node(): the node to use: CXSIG_NODE, or the first in the path.
+sub node
 {
 	return $ENV{CXSIG_NODE} if $ENV{CXSIG_NODE};
 	for my $directory ( split /:/, $ENV{PATH} )
@@ -268,7 +269,7 @@ sub _node
 	  'the stand-ins need node 18 or newer: run "make deps", or set CXSIG_NODE';
 }
 
-sub _wait_for_port
+sub _wait_for_ports
 {
 	my ( $pid, $file ) = @_;
 	my $end = Time::HiRes::time() + 60;
@@ -279,9 +280,7 @@ sub _wait_for_port
 		  if Time::HiRes::time() > $end || waitpid( $pid, 1 ) == $pid;
 		Time::HiRes::usleep(10_000);
 	}
-	my $port = PostgreSQL::Test::Utils::slurp_file($file);
-	chomp $port;
-	return $port;
+	return split /\n/, PostgreSQL::Test::Utils::slurp_file($file);
 }
 
 sub DESTROY

@@ -1,5 +1,6 @@
 // server: stand-ins of the remote APIs, one process for all of them. Each api/NAME.js answers below
 // /NAME as the real API does below its host, and keeps what was written; /_control steers and shows.
+// FILE gets the port; with TLS a second line has one without it, for those who only steer.
 // It ends with its parent, and when its stdin, where that is a pipe, is closed.
 //
 // usage: node server.js --port-file FILE [--port N] [--tls CERT KEY]
@@ -48,28 +49,32 @@ function endWithParent() {
 }
 
 // Whoever waits for the file finds it whole.
-function announce(file, port) {
+function announce(file, ports) {
   const unfinished = `${file}.${process.pid}`;
-  fs.writeFileSync(unfinished, `${port}\n`);
+  fs.writeFileSync(unfinished, ports.map((port) => `${port}\n`).join(''));
   fs.renameSync(unfinished, file);
+}
+
+// The port it listens on, in the end.
+function listen(server, port) {
+  server.keepAliveTimeout = 600_000;
+  server.headersTimeout = 0;
+  server.requestTimeout = 0;
+  return new Promise((resolve, reject) => {
+    server.on('error', reject);
+    server.listen(port, '127.0.0.1', 1024, () => resolve(server.address().port));
+  });
 }
 
 async function main() {
   const options = readArguments(process.argv.slice(2));
   const handler = makeHandler(await loadWorlds());
-  const server = options.cert
-    ? https.createServer({ cert: options.cert, key: options.key }, handler)
-    : http.createServer(handler);
+  const { cert, key } = options;
 
   endWithParent();
-  server.keepAliveTimeout = 600_000;
-  server.headersTimeout = 0;
-  server.requestTimeout = 0;
-  server.on('error', (error) => {
-    process.stderr.write(`server: ${error.message}\n`);
-    process.exit(1);
-  });
-  server.listen(options.port, '127.0.0.1', 1024, () => announce(options.portFile, server.address().port));
+  const ports = [await listen(cert ? https.createServer({ cert, key }, handler) : http.createServer(handler), options.port)];
+  if (cert) ports.push(await listen(http.createServer(handler), 0));
+  announce(options.portFile, ports);
 }
 
 main().catch((error) => {

@@ -12,6 +12,7 @@ import { makeHandler } from './lib/router.js';
 import { loadWorlds } from './lib/world.js';
 
 const USAGE = 'usage: node server.js --port-file FILE [--port N] [--tls CERT KEY]';
+const MAX_HEADERS = 65536; // too long a URI is the API's to refuse
 
 function readArguments(words) {
   const options = { port: 0 };
@@ -70,10 +71,12 @@ async function main() {
   const options = readArguments(process.argv.slice(2));
   const handler = makeHandler(await loadWorlds());
   const { cert, key } = options;
+  const plain = () => http.createServer({ maxHeaderSize: MAX_HEADERS }, handler);
 
   endWithParent();
-  const ports = [await listen(cert ? https.createServer({ cert, key }, handler) : http.createServer(handler), options.port)];
-  if (cert) ports.push(await listen(http.createServer(handler), 0));
+  const first = cert ? https.createServer({ cert, key, maxHeaderSize: MAX_HEADERS }, handler) : plain();
+  const ports = [await listen(first, options.port)];
+  if (cert) ports.push(await listen(plain(), 0));
   announce(options.portFile, ports);
 }
 

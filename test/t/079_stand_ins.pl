@@ -99,6 +99,18 @@ IPC::Run::run(
 like( $answer, qr/"version":"60\.0"/, 'and answer so' ) or diag($messages);
 $safe->stop;
 
+# None is left behind by a test that was killed: its end of the pipe closes.
+my $orphan = CxsigRemote->start;
+my $ended  = eval {
+	local $SIG{ALRM} = sub { die "still there\n" };
+	alarm 20;
+	close $orphan->{stdin};
+	alarm 0;
+	1;
+};
+ok( $ended, 'they end with the test' );
+$orphan->stop;
+
 passes( "selfcheck $_", "$remote/selfcheck/$_.mjs" ) for names('selfcheck');
 
 # The clients' programs, beside what they need.

@@ -19,7 +19,8 @@ function connection(more) {
 }
 
 async function connect(secret = 'hush') {
-  const conn = connection({ oauth2: { loginUrl: remote.url, clientId: 'cxsig', clientSecret: secret } });
+  const oauth2 = { loginUrl: remote.url, clientId: 'cxsig', clientSecret: secret };
+  const conn = connection({ oauth2, instanceUrl: 'http://127.0.0.1:9' });
   await conn.authorize({ grant_type: 'client_credentials' });
   return conn;
 }

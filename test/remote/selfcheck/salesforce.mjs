@@ -82,3 +82,16 @@ test('versions need no session, and every other answer tells the usage', async (
   const { headers } = await ask('GET', '/services/data/v60.0/sobjects');
   assert.equal(headers.get('sforce-limit-info'), 'api-usage=1/100000; api-bursts=1/750');
 });
+
+test('a query tells how many there are, and that these are all', async () => {
+  await ask('PATCH', PATH, { records: [1, 2, 3].map((n) => ({ attributes: TYPE, Ticket_Key__c: `T-${n}`, Version__c: n })) });
+  const query = (text) => ask('GET', `/services/data/v60.0/query?q=${encodeURIComponent(text)}`);
+  const { body } = await query("SELECT Id, Version__c FROM CX_Signal__c WHERE Ticket_Key__c IN ('t-1','T-3','T-9')");
+  assert.deepEqual([body.totalSize, body.done, body.records.map((row) => row.Version__c)], [2, true, [1, 3]]);
+  assert.match(body.records[0].attributes.url, /^\/services\/data\/v60.0\/sobjects\/CX_Signal__c\/a0\w{16}$/);
+  await refused(query("SELECT Id FROM CX_Signal__c WHERE Ticket_Key__c IN ('T-1'"), 400, 'MALFORMED_QUERY');
+  await refused(query("SELECT Id FROM CX_Signal__c WHERE Ticket_Key__c = 'it's'"), 400, 'MALFORMED_QUERY');
+  await refused(query('SELECT Id FROM Nonsense__c'), 400, 'INVALID_TYPE');
+  const long = await fetch(`${remote.url}/services/data/v60.0/query?q=${'x'.repeat(17000)}`, { headers: { authorization: 'Bearer good' } });
+  assert.equal(long.status, 414);
+});

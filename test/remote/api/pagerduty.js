@@ -2,6 +2,7 @@
 // resolved; a trigger after that opens another. Config beside the usual:
 //   routing_keys   those there are; any of 32 letters and digits when missing
 //   key_limits     { window_ms, window_max } of each routing key
+// Control call: open, the incidents that are not resolved, by their dedup_key.
 import crypto from 'node:crypto';
 
 import { isObject } from '../lib/call.js';
@@ -209,6 +210,11 @@ export default {
   name: 'pagerduty',
   defaults: { auth: { required: false }, routing_keys: null, key_limits: {} },
   compile: (config, store) => new PagerDuty(config, store),
+  controls: {
+    open: ({ model }) => ({
+      open: Object.fromEntries([...model.open.values()].map(({ fields }) => [fields.dedup_key, fields])),
+    }),
+  },
   kind: () => 'event',
   token: () => json(404, { status: 'not found', message: 'Not Found' }),
   handle: (call, world) => world.model.serve(call, world),

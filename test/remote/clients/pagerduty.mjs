@@ -59,7 +59,9 @@ test('repeats fold into one incident until it is resolved', async () => {
   assert.deepEqual(await incidents(), [[dedup_key, 'triggered', 2]]);
   await send({ dedup_key }, pagerduty.acknowledge);
   assert.deepEqual(await incidents(), [[dedup_key, 'acknowledged', 2]]);
+  assert.deepEqual(Object.keys((await remote.control('open')).open), [dedup_key]);
   await send({ dedup_key }, pagerduty.resolve);
+  assert.deepEqual(await remote.control('open'), { open: {} });
   assert.equal((await send({ dedup_key }, pagerduty.resolve)).http, 202);
   await send({ dedup_key, payload }, pagerduty.trigger);
   assert.deepEqual(await incidents(), [

@@ -46,6 +46,7 @@ test('Slack: what is not is refused in its words', () => {
     [{ text: 1 }, 'invalid_payload'],
     [{ text: 'a < b' }, 'invalid_payload'],
     [{ text: 'a & b' }, 'invalid_payload'],
+    [{ text: '<https://example.com/a|b|evidence>' }, 'invalid_payload'],
     [{ text: 'x'.repeat(40_001) }, 'msg_too_long'],
   ];
   for (const [message, word] of wrong)

@@ -124,6 +124,7 @@ function isBlock(block) {
 // Entities aside, "<" begins a link or a mention and nothing else, and a stray one garbles the message.
 function isEscaped(text) {
   return (
+    !/<[^<>|]*\|[^<>|]*\|/.test(text) && // a link has one label
     !/&(?!(amp|lt|gt);)/.test(text.replace(/<[^<>]*>/g, '')) &&
     !/[<>]/.test(text.replace(/<(https?:\/\/|mailto:|[@#!])[^<>]*>/g, '').replace(/(^|\n)>/g, ''))
   );

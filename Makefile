@@ -48,6 +48,9 @@ OBJS_ingest = \
 	src/ingest/validate_lists.o
 
 OBJS_transport = \
+	src/transport/alert_config.o \
+	src/transport/alert_severity.o \
+	src/transport/alert_text.o \
 	src/transport/cloudevent.o \
 	src/transport/config_read.o \
 	src/transport/credential.o \
@@ -64,13 +67,16 @@ OBJS_transport = \
 	src/transport/http_url.o \
 	src/transport/jwt.o \
 	src/transport/outcome.o \
+	src/transport/pagerduty.o \
 	src/transport/pem.o \
 	src/transport/ping.o \
 	src/transport/ratelimit.o \
 	src/transport/secret.o \
 	src/transport/secret_sql.o \
 	src/transport/sign.o \
+	src/transport/slack.o \
 	src/transport/target.o \
+	src/transport/teams.o \
 	src/transport/tls.o \
 	src/transport/trace.o \
 	src/transport/token_obtain.o \
@@ -85,6 +91,8 @@ OBJS_transport = \
 
 OBJS_dispatch = \
 	src/dispatch/absent.o \
+	src/dispatch/alert.o \
+	src/dispatch/alert_state.o \
 	src/dispatch/batch.o \
 	src/dispatch/breaker.o \
 	src/dispatch/catch_up.o \
@@ -134,11 +142,13 @@ INSTALL_SQL = \
 	sql/install/13_log_tables.sql \
 	sql/install/14_outbox_tables.sql \
 	sql/install/15_destination_tables.sql \
+	sql/install/16_alert_table.sql \
 	sql/install/20_ingest.sql \
 	sql/install/21_quarantine.sql \
 	sql/install/22_taxonomy.sql \
 	sql/install/30_views.sql \
 	sql/install/31_history.sql \
+	sql/install/32_alerts.sql \
 	sql/install/40_options.sql \
 	sql/install/40_worker.sql \
 	sql/install/41_destinations.sql \
@@ -158,6 +168,7 @@ REGRESS = \
 	filter \
 	views \
 	repair \
+	alerts \
 	ingest \
 	bad_input \
 	idempotent \

@@ -20,9 +20,9 @@ comment on type cxsig.ingest_outcome is
     'what became of an input: inserted; duplicate (same key and content, first event kept); conflict (same key, other content, first event kept, a contract violation recorded); stale (older than what is known: logged, not sent where history is latest); quarantined (kept whole with its reason)';
 
 create type cxsig.delivery_outcome as enum
-    ('delivered', 'superseded', 'dead', 'discarded', 'filtered');
+    ('delivered', 'superseded', 'folded', 'dead', 'discarded', 'filtered');
 comment on type cxsig.delivery_outcome is
-    'final outcome of an event at a destination: delivered; superseded (a newer revision stands for it); dead (see dead_letter); discarded (a person let it go); filtered (counted, no receipt)';
+    'final outcome of an event at a destination: delivered; superseded (a newer revision stands for it); folded (it counts for an alert, or is nothing to alert about: no message of its own); dead (see dead_letter); discarded (a person let it go); filtered (counted, no receipt)';
 
 create type cxsig.stream as enum ('live', 'backfill');
 comment on type cxsig.stream is 'live events go first; backfill takes what capacity is left';

@@ -155,7 +155,7 @@ comment on column cxsig.delivery.attempt is 'which attempt it was; 0 where none 
 comment on column cxsig.delivery.http_status is 'status of the answer';
 comment on column cxsig.delivery.remote_id is 'id the remote gave it';
 comment on column cxsig.delivery.detail is 'the remote''s words, cut short';
-comment on column cxsig.delivery.superseded_by is 'the newer event that stands for it';
+comment on column cxsig.delivery.superseded_by is 'the event that stands for it: a newer one, or the one that opened the alert it counts for';
 comment on column cxsig.delivery.occurred_at is 'when the signal was true';
 comment on column cxsig.delivery.recorded_at is 'when it was recorded here';
 comment on column cxsig.delivery.sent_at is 'when the last attempt was sent';

@@ -245,7 +245,7 @@ comment on view cxsig.deliveries is 'the receipts; large, so ask it with a where
 comment on column cxsig.deliveries.finished_at is 'when the outcome was known';
 comment on column cxsig.deliveries.destination is 'the destination';
 comment on column cxsig.deliveries.ticket_id is 'the ticket; cxsig.history() tells its story';
-comment on column cxsig.deliveries.outcome is 'delivered, superseded, dead or discarded';
+comment on column cxsig.deliveries.outcome is 'delivered, superseded, folded, dead or discarded';
 comment on column cxsig.deliveries.attempt is 'which attempt it was; 0 where none was made';
 comment on column cxsig.deliveries.http_status is 'status of the answer';
 comment on column cxsig.deliveries.latency_ms is 'of a delivery: milliseconds since the signal was true';
@@ -253,7 +253,7 @@ comment on column cxsig.deliveries.commit_latency_ms is 'of a delivery: millisec
 comment on column cxsig.deliveries.remote_id is 'id the remote gave it';
 comment on column cxsig.deliveries.detail is 'the remote''s words, cut short';
 comment on column cxsig.deliveries.event_id is 'the event';
-comment on column cxsig.deliveries.superseded_by is 'the newer event that stands for it';
+comment on column cxsig.deliveries.superseded_by is 'the event that stands for it: a newer one, or the one that opened the alert it counts for';
 comment on column cxsig.deliveries.position is 'position in the outbox';
 comment on column cxsig.deliveries.occurred_at is 'when the signal was true';
 comment on column cxsig.deliveries.recorded_at is 'when it was recorded here';

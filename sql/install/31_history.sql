@@ -64,7 +64,7 @@ create function cxsig.history(ticket_id text)
     set jit = off
 as $$
     with lag as materialized
-        (select d.destination_id, d.name, d.created_at, d.history, d.projection, d.filter, l.waiting_since,
+        (select d.destination_id, d.name, d.created_at, d.history, d.projection, d.filter, d.transport, d.config, l.waiting_since,
                 l.backfill_waiting_since
          from cxsig.destination d
              join cxsig.consumer_lag l on l.destination = d.name)
@@ -103,6 +103,12 @@ as $$
                          case
                              when l.filter is not null
                                   and cxsig.preview(e.event_id, l.projection, null::jsonb, l.filter) is null
+                                 then 'filtered'
+                             when cxsig._alerts(l.transport)
+                                  and (e.backfill or e.stale
+                                       or cxsig.preview(e.event_id, l.projection, null::jsonb,
+                                                        coalesce(l.config ->> 'condition', cxsig._alert_condition())::jsonpath)
+                                          is null)
                                  then 'filtered'
                              when e.stale and l.history = 'latest' then 'not sent: stale'
                              when e.recorded_at >= case when e.backfill then l.backfill_waiting_since

@@ -150,6 +150,7 @@ begin
                              d.retry_max_ms, d.retry_initial_ms),
             hint = 'Set both.';
     end if;
+    d := cxsig._alert_options(d, options);
     most := cxsig._check_destination(d.name, d.transport, d.config, d.projection, d.mapping, d.filter, d.urgent,
                                      d.order_scope, case when options ? 'batch_size' or not defaults ? 'batch_size'
                                                          then d.batch_size else 1 end);

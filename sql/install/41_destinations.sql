@@ -130,6 +130,7 @@ create function cxsig.alter_destination(name text, config jsonb default null, op
 as $$
 declare
     d cxsig.destination;
+    before text;
 begin
     select * into d from cxsig.destination e
         where e.destination_id = cxsig._destination_id(alter_destination.name) for update;
@@ -142,7 +143,9 @@ begin
         end if;
         d.config := config;
     end if;
-    if options ? 'order_scope' and options ->> 'order_scope' <> d.order_scope
+    before := d.order_scope;
+    d := cxsig._apply_options(d, options);
+    if d.order_scope <> before
        and exists (select from cxsig.retry r where r.destination_id = d.destination_id) then
         raise exception using
             errcode = 'object_in_use',
@@ -150,7 +153,6 @@ begin
                              alter_destination.name),
             hint = 'See cxsig.blocked_lanes; make a new destination instead, or wait until it is empty.';
     end if;
-    d := cxsig._apply_options(d, options);
     perform cxsig._write_destination(d);
     perform cxsig._notify_workers();
 end

@@ -37,7 +37,7 @@ grant insert on cxsig.signal_import to cxsig_writer, cxsig_admin;
 -- cxsig_reader looks.
 grant select on
     cxsig.destination_status, cxsig.worker_status, cxsig.consumer_lag, cxsig.latency,
-    cxsig.deliveries, cxsig.dead_letters, cxsig.blocked_lanes, cxsig.repairs, cxsig.quarantined,
+    cxsig.deliveries, cxsig.dead_letters, cxsig.blocked_lanes, cxsig.repairs, cxsig.quarantined, cxsig.alerts,
     cxsig.unmapped_tags
     to cxsig_reader, cxsig_admin;
 grant execute on function
@@ -79,10 +79,11 @@ grant select on cxsig.source, cxsig.value_map, cxsig.driver, cxsig.canonical_tag
 -- cxsig_worker reads the log and writes what became of it; nothing else.
 grant select on cxsig.outbox, cxsig.remnant, cxsig.remnant_position, cxsig._log, cxsig.event,
     cxsig.destination, cxsig.secret, cxsig.delivery, cxsig.ticket_revision, cxsig.checkpoint,
-    cxsig.retry to cxsig_worker;
-grant insert on cxsig.delivery, cxsig.checkpoint, cxsig.retry, cxsig.dead_letter to cxsig_worker;
+    cxsig.retry, cxsig.alert to cxsig_worker;
+grant insert on cxsig.delivery, cxsig.checkpoint, cxsig.retry, cxsig.dead_letter, cxsig.alert to cxsig_worker;
 grant update, delete on cxsig.retry to cxsig_worker;
 grant select, insert, update on cxsig.token to cxsig_worker;
+grant update on cxsig.alert to cxsig_worker;
 grant update (state, state_reason, state_changed_at) on cxsig.destination to cxsig_worker;
 grant execute on function cxsig.maintain to cxsig_worker;
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "dispatch/alert.h"
 #include "dispatch/config.h"
 #include "dispatch/guarded.h"
 #include "dispatch/share.h"
@@ -293,6 +294,8 @@ config_apply(CxsigDestination *destination, const CxsigConfig *config)
 	destination->items = SlabContextCreate(CurrentMemoryContext, "cxsig items",
 										   SLAB_DEFAULT_BLOCK_SIZE, sizeof(CxsigItem));
 	destination->lanes = cxsig_lanes_create(destination);
+	if (destination->transport->ops->alerts)
+		destination->alerts = cxsig_alerts_create(destination);
 	cxsig_cursor_init(&destination->cursors[CXSIG_LIVE], destination, CXSIG_LIVE);
 	cxsig_cursor_init(&destination->cursors[CXSIG_BACKFILL], destination, CXSIG_BACKFILL);
 	dlist_init(&destination->loading);

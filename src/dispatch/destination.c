@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "common/hashfn.h"
+#include "dispatch/alert.h"
 #include "dispatch/destination.h"
 #include "dispatch/feed.h"
 #include "dispatch/receipt.h"
@@ -57,7 +58,9 @@ cxsig_destination_accept(CxsigCursor *cursor, const CxsigFeedRow *row, bool drai
 	CxsigItem *item;
 	CxsigLane *lane;
 
-	if (seen || !cxsig_event_matches(&destination->view, row->ref->event))
+	if (seen || !cxsig_event_matches(&destination->view, row->ref->event) ||
+		cxsig_alert_leaves_out(destination, row->ref->event, row->position,
+							   cursor->stream == CXSIG_BACKFILL))
 	{
 		cxsig_cursor_pass(cursor, row->position, row->xid, drained, !seen);
 		return;
@@ -210,6 +213,7 @@ cxsig_destination_free(CxsigDestination *destination)
 	cxsig_xids_free(&destination->cursors[CXSIG_LIVE].doubts);
 	cxsig_xids_free(&destination->cursors[CXSIG_BACKFILL].doubts);
 	cxsig_lanes_each(destination->lanes, lane_release_events, NULL);
+	cxsig_alerts_free(destination->alerts);
 	MemoryContextDelete(destination->context);
 }
 

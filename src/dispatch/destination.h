@@ -65,6 +65,8 @@ typedef struct CxsigStanding
 	CxsigQuota quota;
 } CxsigStanding;
 
+typedef struct CxsigAlerts CxsigAlerts; /* alert.h */
+
 typedef struct CxsigDestination
 {
 	dlist_node node;	   /* in the registry */
@@ -99,7 +101,8 @@ typedef struct CxsigDestination
 	int64 floor;			   /* rows up to here were written in another cluster or database */
 	struct seenset_hash *seen; /* positions that have their outcome from before the start */
 	CxsigLanes *lanes;
-	dlist_head loading; /* lanes */
+	CxsigAlerts *alerts; /* NULL where nobody is alerted */
+	dlist_head loading;	 /* lanes */
 	CxsigBreaker breaker;
 	CxsigRate rate;
 	CxsigQuotaUse quota;

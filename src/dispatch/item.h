@@ -38,6 +38,7 @@ typedef struct CxsigItem
 	int strikes;		   /* of those, failed while others passed */
 	uint64 successes_seen; /* the destination's, when it was sent first or failed last */
 	TimestampTz sent_at;
+	uint8 alert; /* at a destination that alerts: what its request does; 0 before it is sent */
 } CxsigItem;
 
 /* Take the event over: the reference count is 1. In the current context. */

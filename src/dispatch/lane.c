@@ -92,6 +92,14 @@ cxsig_lane_get(CxsigLanes *lanes, uint64 key)
 	return entry->lane;
 }
 
+CxsigLane *
+cxsig_lane_find(const CxsigLanes *lanes, uint64 key)
+{
+	LaneEntry *entry = lanehash_lookup(lanes->table, key);
+
+	return entry != NULL ? entry->lane : NULL;
+}
+
 uint64
 cxsig_lane_key(const struct CxsigDestination *destination, const CxsigEvent *event, int64 position)
 {

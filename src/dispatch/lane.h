@@ -61,6 +61,9 @@ extern int cxsig_lanes_count(const CxsigLanes *lanes);
 /* The lane of that key; a new one is READY and empty, and in no list yet. */
 extern CxsigLane *cxsig_lane_get(CxsigLanes *lanes, uint64 key);
 
+/* The lane of that key, or NULL. */
+extern CxsigLane *cxsig_lane_find(const CxsigLanes *lanes, uint64 key);
+
 /* The key of the lane an event belongs to. */
 extern uint64 cxsig_lane_key(const struct CxsigDestination *destination, const CxsigEvent *event,
 							 int64 position);

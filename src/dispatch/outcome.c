@@ -8,6 +8,7 @@
  *	  poison        dead letter; the lane goes on, or is held for a person
  *	  unauthorised  the destination stops; the event stays where it is
  *	  gone          the destination is disabled; the event stays where it is
+ *	  folded        no request was made: it counts for an alert that is open (alert.c)
  *	  split         the batch was refused as a whole: it is sent again in halves
  *
  * The breaker looks at requests, whatever number of events they carry: one that brings any answer
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "common/pg_prng.h"
+#include "dispatch/alert.h"
 #include "dispatch/breaker.h"
 #include "dispatch/outcome.h"
 #include "dispatch/receipt.h"
@@ -107,7 +109,19 @@ apply_delivered(CxsigItem *item, const CxsigResult *result, TimestampTz finished
 	CxsigLane *lane = item->lane;
 
 	cxsig_lane_remove(lane, item);
+	cxsig_alert_sent(item);
 	cxsig_receipt_delivered(item, result, finished_at);
+	lane_go_on(lane);
+}
+
+void
+cxsig_outcome_folded(CxsigItem *item, const pg_uuid_t *opened_by, const char *detail)
+{
+	CxsigLane *lane = item->lane;
+
+	cxsig_lane_ready_to_sending(lane);
+	cxsig_lane_remove(lane, item);
+	cxsig_receipt_folded(item, opened_by, detail);
 	lane_go_on(lane);
 }
 

@@ -11,4 +11,7 @@
 extern void cxsig_outcome_apply(CxsigBatch *batch, const CxsigResult *results,
 								TimestampTz finished_at);
 
+/* A ready head that needs no request: it counts for the event that opened its alert (NULL: for none). */
+extern void cxsig_outcome_folded(CxsigItem *item, const pg_uuid_t *opened_by, const char *detail);
+
 #endif

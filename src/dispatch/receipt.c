@@ -1,14 +1,16 @@
 /*
  * receipt.c
- *	  Gathers outcomes and writes them in batches: receipts, dead letters, retries, checkpoints.
+ *	  Gathers outcomes and writes them in batches: receipts, dead letters, retries, alerts,
+ *	  checkpoints.
  *
  * Runs in dispatchers. Each kind is one statement over a staging relation, all in one transaction.
- * Locks: RowExclusiveLock on delivery, dead_letter, retry and checkpoint while writing.
+ * Locks: RowExclusiveLock on delivery, dead_letter, retry, alert and checkpoint while writing.
  */
 #include "postgres.h"
 
 #include "base/clock.h"
 #include "catalog/pg_type.h"
+#include "dispatch/alert.h"
 #include "dispatch/checkpoint.h"
 #include "dispatch/guarded.h"
 #include "dispatch/lag.h"
@@ -22,6 +24,8 @@ static CxsigReceipts receipts;
 static MemoryContext receipt_context = NULL;
 
 static CxsigReceipt *receipt_add(CxsigItem *item, CxsigReceiptKind kind);
+static void receipt_add_for(CxsigItem *item, CxsigReceiptKind kind, const pg_uuid_t *other,
+							const char *detail);
 static void receipt_take_result(CxsigReceipt *receipt, const CxsigResult *result);
 static void receipt_settle_all(void);
 
@@ -78,13 +82,26 @@ cxsig_receipt_delivered(CxsigItem *item, const CxsigResult *result, TimestampTz 
 void
 cxsig_receipt_superseded(CxsigItem *item, const pg_uuid_t *newer, const char *detail)
 {
-	CxsigReceipt *receipt = receipt_add(item, CXSIG_RECEIPT_SUPERSEDED);
+	receipt_add_for(item, CXSIG_RECEIPT_SUPERSEDED, newer, detail);
+}
+
+void
+cxsig_receipt_folded(CxsigItem *item, const pg_uuid_t *opened_by, const char *detail)
+{
+	receipt_add_for(item, CXSIG_RECEIPT_FOLDED, opened_by, detail);
+}
+
+/* One that another event stands for. */
+static void
+receipt_add_for(CxsigItem *item, CxsigReceiptKind kind, const pg_uuid_t *other, const char *detail)
+{
+	CxsigReceipt *receipt = receipt_add(item, kind);
 
 	receipt->finished_at = GetCurrentTimestamp();
 	receipt->detail = MemoryContextStrdup(receipt_context, detail);
-	receipt->has_newer = newer != NULL;
-	if (newer != NULL)
-		receipt->newer = *newer;
+	receipt->has_other = other != NULL;
+	if (other != NULL)
+		receipt->other = *other;
 }
 
 void
@@ -148,6 +165,7 @@ cxsig_receipt_flush(List *checkpoints, bool *gone)
 	if (result != CXSIG_DONE)
 		return false;
 	receipt_settle_all();
+	cxsig_alerts_written();
 	cxsig_checkpoint_written(checkpoints);
 	return true;
 }

@@ -17,6 +17,9 @@ extern void cxsig_receipt_delivered(CxsigItem *item, const CxsigResult *result,
 /* A newer event stands for it; newer is NULL where it is not known which. */
 extern void cxsig_receipt_superseded(CxsigItem *item, const pg_uuid_t *newer, const char *detail);
 
+/* It counts for the event that opened an alert; opened_by is NULL where it is no matter for one. */
+extern void cxsig_receipt_folded(CxsigItem *item, const pg_uuid_t *opened_by, const char *detail);
+
 /* The event is given up: a dead letter. */
 extern void cxsig_receipt_dead(CxsigItem *item, const CxsigResult *result, TimestampTz finished_at);
 

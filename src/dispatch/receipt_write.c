@@ -7,6 +7,7 @@
 
 #include "base/staging.h"
 #include "catalog/pg_type.h"
+#include "dispatch/alert.h"
 #include "dispatch/checkpoint.h"
 #include "dispatch/destination.h"
 #include "dispatch/receipt_write.h"
@@ -53,10 +54,10 @@ static const struct
 	" http_status, remote_id, detail, superseded_by, occurred_at, recorded_at, sent_at,"           \
 	" finished_at, backfill)"                                                                      \
 	" select destination_id, position, event_id, ticket_id,"                                       \
-	" (array['delivered', 'superseded', 'dead'])[kind operator(pg_catalog.+) 1]"                   \
+	" (array['delivered', 'superseded', 'dead', 'folded'])[kind operator(pg_catalog.+) 1]"         \
 	"::cxsig.delivery_outcome, attempt, http_status, remote_id, detail, superseded_by,"            \
 	" occurred_at, recorded_at, sent_at, finished_at, backfill"                                    \
-	" from receipts where kind operator(pg_catalog.<) 3"
+	" from receipts where kind operator(pg_catalog.<) 4"
 #define SQL_DEAD                                                                                 \
 	"insert into cxsig.dead_letter (destination_id, position, event_id, recorded_at, ticket_id," \
 	" attempt, http_status, reason, died_at)"                                                    \
@@ -64,7 +65,7 @@ static const struct
 	" detail, finished_at from receipts where kind operator(pg_catalog.=) 2"
 #define SQL_UNSTORE                                                 \
 	"delete from cxsig.retry r using receipts s"                    \
-	" where s.stored and s.kind operator(pg_catalog.<) 3"           \
+	" where s.stored and s.kind operator(pg_catalog.<) 4"           \
 	" and r.destination_id operator(pg_catalog.=) s.destination_id" \
 	" and r.position operator(pg_catalog.=) s.position"
 #define SQL_RETRY                                                                                \
@@ -75,8 +76,8 @@ static const struct
 	"strikes, "                                                                                  \
 	"due,"                                                                                       \
 	" held, http_status, detail from receipts"                                                   \
-	" where kind operator(pg_catalog.=) 3"                                                       \
-	" or (kind operator(pg_catalog.=) 4 and not stored)"                                         \
+	" where kind operator(pg_catalog.=) 4"                                                       \
+	" or (kind operator(pg_catalog.=) 5 and not stored)"                                         \
 	" on conflict (destination_id, position) do update set attempt = excluded.attempt,"          \
 	" strikes = excluded.strikes, next_attempt_at = excluded.next_attempt_at,"                   \
 	" held = excluded.held, last_status = excluded.last_status, last_error = excluded.last_error"
@@ -112,6 +113,7 @@ cxsig_receipt_write(void *arg)
 			write_run(&retry_plan, SQL_RETRY, SPI_OK_INSERT);
 		cxsig_staging_end(staging);
 	}
+	cxsig_alerts_write();
 	cxsig_checkpoint_write(receipts);
 }
 
@@ -165,8 +167,8 @@ write_row(CxsigStaging *staging, const CxsigReceipt *receipt)
 	i++;
 	values[i] = text_or_null(receipt->detail, &nulls[i]);
 	i++;
-	nulls[i] = !receipt->has_newer;
-	values[i++] = UUIDPGetDatum(&receipt->newer);
+	nulls[i] = !receipt->has_other;
+	values[i++] = UUIDPGetDatum(&receipt->other);
 	values[i++] = TimestampTzGetDatum(event->occurred_at);
 	values[i++] = TimestampTzGetDatum(event->recorded_at);
 	nulls[i] = item->sent_at == 0;

@@ -13,11 +13,12 @@ typedef enum CxsigReceiptKind
 	CXSIG_RECEIPT_DELIVERED,
 	CXSIG_RECEIPT_SUPERSEDED,
 	CXSIG_RECEIPT_DEAD,
+	CXSIG_RECEIPT_FOLDED,
 	CXSIG_RECEIPT_RETRY,
 	CXSIG_RECEIPT_BEHIND
 } CxsigReceiptKind;
 
-#define CXSIG_RECEIPT_KINDS 5
+#define CXSIG_RECEIPT_KINDS 6
 
 typedef struct CxsigReceipt
 {
@@ -26,8 +27,8 @@ typedef struct CxsigReceipt
 	int status;
 	char *remote_id;
 	char *detail;
-	bool has_newer;
-	pg_uuid_t newer;
+	bool has_other; /* SUPERSEDED, FOLDED: the event that stands for it */
+	pg_uuid_t other;
 	TimestampTz finished_at;
 	uint64 lane;	 /* RETRY, BEHIND */
 	TimestampTz due; /* RETRY */

@@ -12,6 +12,7 @@
 
 #include "base/settings.h"
 #include "catalog/pg_type.h"
+#include "dispatch/alert.h"
 #include "dispatch/checkpoint.h"
 #include "dispatch/config.h"
 #include "dispatch/feed.h"
@@ -171,6 +172,7 @@ registry_load(void *arg)
 	/* The task's snapshot is older than the lock: it may lack what the last owner wrote last. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cxsig_checkpoint_restore(load->destination);
+	cxsig_alerts_load(load->destination);
 	PopActiveSnapshot();
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
+#include "dispatch/alert.h"
 #include "dispatch/batch.h"
 #include "dispatch/breaker.h"
 #include "dispatch/follow.h"
@@ -101,6 +102,8 @@ cxsig_sender_due(CxsigDestination *destination, int n_destinations, TimestampTz 
 
 	if (due == DT_NOEND)
 		return due;
+	if (cxsig_alerts_wait(destination))
+		return now;
 	if (cxsig_breaker_next(destination, now) != DT_NOEND)
 		due = Max(due, cxsig_breaker_next(destination, now));
 	if (due <= now && cxsig_sender_allows(destination, n_destinations, now) > 0)
@@ -116,8 +119,12 @@ cxsig_sender_start(CxsigDestination *destination, int n_destinations, TimestampT
 	int n = cxsig_sender_allows(destination, n_destinations, now);
 	CxsigBatch *batch;
 
+	cxsig_alerts_settle(destination);
 	while (n-- > 0 && (batch = cxsig_batch_next(destination, now)) != NULL)
+	{
 		sender_send(batch);
+		cxsig_alerts_settle(destination);
+	}
 }
 
 static void
@@ -171,6 +178,7 @@ sender_attempts(const CxsigBatch *batch)
 		attempts[i].event = batch->items[i]->ref->event;
 		attempts[i].attempt = batch->items[i]->attempt;
 		attempts[i].at = batch->items[i]->sent_at;
+		attempts[i].alert = cxsig_alert_of(batch->items[i]);
 	}
 	return attempts;
 }

@@ -4,10 +4,14 @@
  */
 #include "postgres.h"
 
+#include "transport/pagerduty.h"
+#include "transport/slack.h"
+#include "transport/teams.h"
 #include "transport/transport.h"
 #include "transport/webhook.h"
 
-static const CxsigTransportOps *const transports[] = {&cxsig_webhook_ops};
+static const CxsigTransportOps *const transports[] = {&cxsig_webhook_ops, &cxsig_slack_ops,
+													  &cxsig_teams_ops, &cxsig_pagerduty_ops};
 
 const CxsigTransportOps *
 cxsig_transport_lookup(const char *name)

@@ -10,6 +10,7 @@
 
 #include "event/mapping.h"
 #include "mb/pg_wchar.h"
+#include "transport/alert_config.h"
 #include "unit.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -151,6 +152,14 @@ int
 pg_lltoa(int64 value, char *text)
 {
 	return sprintf(text, INT64_FORMAT, value);
+}
+
+/* No check reads a config of alerts. */
+CxsigAlerter *
+cxsig_alerter_create(const CxsigTransportSource *source, const CxsigTransportOps *ops,
+					 const char *url)
+{
+	abort();
 }
 
 /* No check renders through a mapping. */

@@ -13,6 +13,7 @@ int
 main(void)
 {
 	unit_sign();
+	unit_alerts();
 	unit_answer();
 	unit_batch();
 	unit_follow();

@@ -25,6 +25,7 @@ extern bool unit_catching;
 /* The memory context that stubs keep reset callbacks for. */
 extern void unit_reset_memory(void);
 
+extern void unit_alerts(void);
 extern void unit_answer(void);
 extern void unit_batch(void);
 extern void unit_follow(void);

@@ -154,6 +154,9 @@ begin
         dropped := dropped + cxsig._drop_outbox();
         delete from cxsig.retry r
             where not exists (select from cxsig.destination d where d.destination_id = r.destination_id);
+        delete from cxsig.alert a
+            where (keep > interval '0' and a.resolved_at < clock_timestamp() - keep)
+               or not exists (select from cxsig.destination d where d.destination_id = a.destination_id);
         if keep_keys > interval '0' then
             perform cxsig._sweep_keys(keep_keys, 500);
         end if;

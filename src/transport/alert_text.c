@@ -12,6 +12,7 @@
 #include "event/json.h"
 #include "mb/pg_wchar.h"
 #include "transport/alert_text.h"
+#include "transport/outcome.h"
 
 static char *headline_of(const CxsigAlertConfig *config, const CxsigAttempt *attempt);
 static void append_who(StringInfo out, const CxsigEvent *event);
@@ -30,6 +31,7 @@ static char *clean(const char *text, size_t max);
 static char *link_of(const char *url);
 static char *fill(const char *template, const CxsigEvent *event);
 static void append_encoded(StringInfo out, const char *text);
+static bool shows_secret(const CxsigAlertConfig *config, const char *words);
 
 void
 cxsig_alert_text(const CxsigAlertConfig *config, const CxsigAttempt *attempt, CxsigAlertText *text)
@@ -368,6 +370,30 @@ cxsig_alert_request(const CxsigAlertConfig *config, CxsigRequest *request)
 	request->headers = header;
 	request->n_headers = 1;
 	initStringInfo(&request->body);
+}
+
+void
+cxsig_alert_read(const CxsigAlertConfig *config, const CxsigResponse *response, CxsigResult *result)
+{
+	cxsig_outcome_read(response, result);
+	if (result->status == 404 || (result->status >= 300 && result->status < 400))
+		result->outcome = CXSIG_UNAUTHORISED;
+	/* where it leads may well be the same URL with another scheme */
+	if (result->status >= 300 && result->status < 400)
+		strlcpy(result->detail, "redirects are not followed", sizeof(result->detail));
+	else if (shows_secret(config, result->detail))
+		strlcpy(result->detail, "what it answered shows the secret", sizeof(result->detail));
+}
+
+static bool
+shows_secret(const CxsigAlertConfig *config, const char *words)
+{
+	const char *path = strstr(config->url, "://");
+
+	if (config->routing_key != NULL)
+		return strstr(words, config->routing_key) != NULL;
+	path = path != NULL ? strchr(path + 3, '/') : NULL;
+	return path != NULL && path[1] != '\0' && strstr(words, path) != NULL;
 }
 
 void

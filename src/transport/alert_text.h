@@ -45,6 +45,13 @@ extern void cxsig_alert_append_cut(StringInfo out, const char *text, size_t max)
 /* Begin a request that posts JSON to the destination's URL; its body is empty. */
 extern void cxsig_alert_request(const CxsigAlertConfig *config, CxsigRequest *request);
 
+/*
+ * Read an answer's status. That nothing is there, or that it is elsewhere, is a matter of the settings and
+ * not of the event: the destination stops. Words that show the secret are left out.
+ */
+extern void cxsig_alert_read(const CxsigAlertConfig *config, const CxsigResponse *response,
+							 CxsigResult *result);
+
 /* Say in the result of a message that was taken what it was; attempts is NULL for a ping. */
 extern void cxsig_alert_say(const CxsigAttempt *attempts, CxsigResult *result);
 

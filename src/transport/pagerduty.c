@@ -155,12 +155,12 @@ pagerduty_read(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
 {
 	CxsigResult *result = &results[0];
 
-	cxsig_outcome_read(response, result);
+	cxsig_alert_read(cxsig_alert_config(transport), response, result);
 	if (result->outcome == CXSIG_DELIVERED)
 		read_key(response, result);
-	else if (result->status == 404 || (result->status == 400 && response->body != NULL &&
-									   (strstr(response->body, "routing key") != NULL ||
-										strstr(response->body, "routing_key") != NULL)))
+	else if (result->status == 400 && response->body != NULL &&
+			 (strstr(response->body, "routing key") != NULL ||
+			  strstr(response->body, "routing_key") != NULL))
 		result->outcome = CXSIG_UNAUTHORISED;
 	result->final = result->outcome == CXSIG_UNAUTHORISED;
 	cxsig_alert_say(attempts, result);

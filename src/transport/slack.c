@@ -9,7 +9,6 @@
 
 #include "event/json.h"
 #include "transport/alert_text.h"
-#include "transport/outcome.h"
 #include "transport/slack.h"
 
 /* Characters that a section's text, and a field of it, may have; a byte is a character at most. */
@@ -165,15 +164,15 @@ append_escaped(StringInfo out, const char *text)
 	}
 }
 
-/* A hook, or a person, that is not there is a matter of the settings, not of the event. */
+/* A person that is not there is a matter of the settings, not of the event. */
 static void
 slack_read(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
 		   const CxsigResponse *response, CxsigResult *results)
 {
 	CxsigResult *result = &results[0];
 
-	cxsig_outcome_read(response, result);
-	if (result->status == 404 || strcmp(result->detail, "user_not_found") == 0)
+	cxsig_alert_read(cxsig_alert_config(transport), response, result);
+	if (strcmp(result->detail, "user_not_found") == 0)
 		result->outcome = CXSIG_UNAUTHORISED;
 	result->final = result->outcome == CXSIG_UNAUTHORISED;
 	cxsig_alert_say(attempts, result);

@@ -10,7 +10,6 @@
 
 #include "event/json.h"
 #include "transport/alert_text.h"
-#include "transport/outcome.h"
 #include "transport/teams.h"
 
 static CxsigTransport *teams_prepare(const CxsigTransportSource *source);
@@ -161,16 +160,13 @@ append_text(StringInfo body, const char *text)
 	cxsig_json_append_string(body, safe.data);
 }
 
-/* A workflow that is not there, or not for us, is a matter of the settings, not of the event. */
 static void
 teams_read(CxsigTransport *transport, const CxsigAttempt *attempts, int n,
 		   const CxsigResponse *response, CxsigResult *results)
 {
 	CxsigResult *result = &results[0];
 
-	cxsig_outcome_read(response, result);
-	if (result->status == 404)
-		result->outcome = CXSIG_UNAUTHORISED;
+	cxsig_alert_read(cxsig_alert_config(transport), response, result);
 	result->final = result->outcome == CXSIG_UNAUTHORISED;
 	cxsig_alert_say(attempts, result);
 }

@@ -326,6 +326,7 @@ check_answers(void)
 		{&cxsig_slack_ops, 429, "rate_limited", CXSIG_RETRY},
 		{&cxsig_slack_ops, 500, "rollup_error", CXSIG_RETRY},
 		{&cxsig_slack_ops, 0, "", CXSIG_RETRY},
+		{&cxsig_slack_ops, 301, "", CXSIG_UNAUTHORISED},
 		{&cxsig_teams_ops, 202, "", CXSIG_DELIVERED},
 		{&cxsig_teams_ops, 400, "{}", CXSIG_POISON},
 		{&cxsig_teams_ops, 401, "{}", CXSIG_UNAUTHORISED},
@@ -354,6 +355,13 @@ check_answers(void)
 	CHECK_TEXT(answer(&cxsig_pagerduty_ops, 202, "{\"dedup_key\":7}").remote_id, "");
 	CHECK_TEXT(answer(&cxsig_pagerduty_ops, 202, "{\"dedup_key\":").remote_id, "");
 	CHECK_TEXT(answer(&cxsig_slack_ops, 200, "ok").detail, "alerted");
+	CHECK_TEXT(answer(&cxsig_slack_ops, 301, "").detail, "redirects are not followed");
+	CHECK(strstr(answer(&cxsig_pagerduty_ops, 400, "no 0123456789abcdef0123456789abcdef").detail,
+				 "0123") == NULL);
+	alerter.config.routing_key = NULL;
+	alerter.config.url = "https://hooks.example.com/services/T/B/hidden";
+	CHECK(strstr(answer(&cxsig_slack_ops, 500, "cannot POST /services/T/B/hidden").detail,
+				 "hidden") == NULL);
 	alert.action = CXSIG_ALERT_RESOLVE;
 	CHECK_TEXT(answer(&cxsig_teams_ops, 202, "").detail, "resolved");
 }

@@ -24,6 +24,8 @@ OBJS_event = \
 	src/event/json.o \
 	src/event/json_read.o \
 	src/event/mapping.o \
+	src/event/mapping_value.o \
+	src/event/members.o \
 	src/event/path.o \
 	src/event/read.o \
 	src/event/render.o \
@@ -71,6 +73,8 @@ OBJS_transport = \
 	src/transport/pem.o \
 	src/transport/ping.o \
 	src/transport/ratelimit.o \
+	src/transport/record.o \
+	src/transport/record_compare.o \
 	src/transport/secret.o \
 	src/transport/secret_sql.o \
 	src/transport/sign.o \

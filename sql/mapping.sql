@@ -45,6 +45,37 @@ select pg_temp.mapped('{"any": "$.* ? (@ == \"T-42\")", "deep": "$.**.salesforce
 -- keys are taken as data, whatever they hold
 select pg_temp.mapped('{"a\"b\\c": "$.ticket_id", "": 1, "$.ticket_id": "x", "ü": "$.version"}');
 
+-- a value map takes what is found to another value; a webhook leaves out what it has nothing for
+select pg_temp.mapped('{"a": {"$path": "$.churn_risk", "$map": {"high": "High"}}, "b": {"$path": "$.version", "$map": {"3": 300}}, "c": {"$path": "$.sentiment", "$map": {"positive": 1}, "$else": 0}, "d": {"$path": "$.driver", "$map": {}, "$else": "none"}, "e": {"$path": "$.sentiment", "$map": {"positive": 1}}, "f": {"$path": "$.driver", "$omit": true}}');
+select pg_temp.mapped('{"Risk__c": {"$path": "$.churn_risk", "$maps": {}}}');
+select pg_temp.mapped('{"Risk__c": {"$map": {"high": 1}}}');
+select pg_temp.mapped('{"Risk__c": {"$path": "churn_risk"}}');
+select pg_temp.mapped('{"Risk__c": {"$path": "$.churn_risk", "$map": []}}');
+select pg_temp.mapped('{"Risk__c": {"$path": "$.churn_risk", "$omit": 1}}');
+select pg_temp.mapped('{"Risk__c": {"$path": "$.churn_risk", "label": 1}}');
+select pg_temp.mapped('{"deep": [{"Risk__c": {"$path": "$.churn_risk["}}]}');
+
+-- a member that no event has is refused, with the one that is meant
+\set SHOW_CONTEXT never
+\set VERBOSITY default
+select pg_temp.mapped('{"Risk__c": "$.chrun_risk"}');
+select pg_temp.mapped('{"Account": {"Name": "$.customer.name"}}');
+select pg_temp.mapped('{"Name": "$.account.anything"}');
+select cxsig.create_destination('mapped', 'webhook', '{"url": "https://receiver.invalid/"}',
+                                '{"mapping": {"risk": "$.risk"}}');
+select cxsig.create_destination('mapped', 'webhook', '{"url": "https://receiver.invalid/"}',
+                                '{"filter": "$.risk == \"high\""}');
+-- and so is what is wrong in a config, by its key
+select cxsig.create_destination('mapped', 'webhook', '{"url": "https://receiver.invalid/", "formats": "plain"}');
+select cxsig.create_destination('mapped', 'webhook', '{"url": "ftp://receiver.invalid/"}');
+select cxsig.create_destination('mapped', 'webhook', '{"url": ""}');
+select cxsig.create_destination('mapped', 'webhook', '{}');
+select cxsig.create_destination('mapped', 'webhook', '{"url": "https://receiver.invalid/", "format": "xml"}');
+select cxsig.create_destination('mapped', 'webhook', '{"url": "https://receiver.invalid/", "headers": {"Authorization": "x"}}');
+select cxsig.create_destination('mapped', 'webhook', '{"url": "https://receiver.invalid/", "headers": []}');
+select count(*) from cxsig.destination where name = 'mapped';
+\set VERBOSITY terse
+
 -- what is wrong is named, with the key it stands under
 select pg_temp.mapped('{"ok": 1, "Account": {"Name": "$.account..name"}}');
 select pg_temp.mapped('{"list": ["$.ticket_id", {"deep": "$["}]}');

@@ -37,6 +37,11 @@ cxsig_filter_prepare(JsonPath *path)
 						errmsg("filter names a variable, and there are none: %s", text),
 						errhint("Write $.name for the member \"name\" of the event.")));
 	pfree(text);
+	text = cxsig_path_unknown_member(path);
+	if (text != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("filter looks for \"%.64s\", which no event has", text),
+						errhint("%s", cxsig_members_hint(text))));
 
 	filter = palloc(sizeof(CxsigFilter));
 	filter->path = palloc(VARSIZE(path));

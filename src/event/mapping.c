@@ -6,13 +6,15 @@
  * the dispatcher and in backends. Touches no table, takes no lock.
  *
  * A template becomes a tree that mirrors it. What does not depend on the event is printed once, when
- * it is prepared. A path that finds nothing takes its member, or its element, out of the result.
+ * it is prepared. A path that finds nothing takes its member, or its element, out of the result; in a
+ * record, a member is null then.
  */
 #include "postgres.h"
 
 #include "event/event.h"
 #include "event/json.h"
 #include "event/mapping.h"
+#include "event/mapping_value.h"
 #include "event/path.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -32,7 +34,9 @@ typedef struct MapNode
 	MapNodeKind kind;
 	char *key;		/* '"name":' as a member of an object, else NULL */
 	char *literal;	/* NODE_LITERAL: its JSON */
+	char *where;	/* NODE_PATH: its name in messages */
 	JsonPath *path; /* NODE_PATH */
+	CxsigMappingValue value;
 	List *children; /* NODE_OBJECT, NODE_ARRAY: of MapNode */
 } MapNode;
 
@@ -44,7 +48,17 @@ struct CxsigMapping
 	CxsigMembers members;
 };
 
-static MapNode *read_container(JsonbIterator **iterator, bool is_object, StringInfo where);
+/* An event as it is rendered. */
+typedef struct MapRender
+{
+	Jsonb *canonical;
+	bool record;
+	StringInfo out;
+} MapRender;
+
+static MapNode *read_container(JsonbContainer *container, StringInfo where);
+static MapNode *read_value(JsonbValue *value, StringInfo where);
+static MapNode *make_path(const CxsigMappingValue *value, const char *where);
 static CxsigMembers members_of(const MapNode *node);
 static MapNode *read_leaf(const JsonbValue *value, const char *where);
 static MapNode *make_node(MapNodeKind kind);
@@ -53,16 +67,17 @@ static size_t enter_member(StringInfo where, const char *key);
 static size_t enter_element(StringInfo where, int index);
 static void leave(StringInfo where, size_t len);
 static char *key_name(const MapNode *node);
-static bool render_node(const MapNode *node, Jsonb *canonical, StringInfo out);
-static bool render_path(const MapNode *node, Jsonb *canonical, StringInfo out);
-static void render_children(const MapNode *node, Jsonb *canonical, StringInfo out);
+static void render(const CxsigMapping *mapping, const CxsigEvent *event, bool record,
+				   StringInfo out);
+static bool render_node(const MapNode *node, const MapRender *render);
+static bool render_path(const MapNode *node, const MapRender *render);
+static void render_children(const MapNode *node, const MapRender *render);
+static List *add_unmapped(List *unmapped, const MapNode *node, Jsonb *canonical);
 
 CxsigMapping *
 cxsig_mapping_prepare(Jsonb *template)
 {
 	CxsigMapping *mapping;
-	JsonbIterator *iterator;
-	JsonbValue value;
 	StringInfoData where;
 
 	if (!JB_ROOT_IS_OBJECT(template))
@@ -72,9 +87,7 @@ cxsig_mapping_prepare(Jsonb *template)
 
 	mapping = palloc(sizeof(CxsigMapping));
 	initStringInfo(&where);
-	iterator = JsonbIteratorInit(&template->root);
-	JsonbIteratorNext(&iterator, &value, false);
-	mapping->root = read_container(&iterator, true, &where);
+	mapping->root = read_container(&template->root, &where);
 	mapping->members = members_of(mapping->root);
 	pfree(where.data);
 	return mapping;
@@ -95,48 +108,68 @@ members_of(const MapNode *node)
 	return members;
 }
 
-/* Read on to the end of the object or array that was just entered; where names it for errors. */
+/* Read an object or array; where names it for errors. */
 static MapNode *
-read_container(JsonbIterator **iterator, bool is_object, StringInfo where)
+read_container(JsonbContainer *container, StringInfo where)
 {
-	MapNode *node = make_node(is_object ? NODE_OBJECT : NODE_ARRAY);
+	MapNode *node = make_node(JsonContainerIsObject(container) ? NODE_OBJECT : NODE_ARRAY);
+	JsonbIterator *iterator = JsonbIteratorInit(container);
+	JsonbIteratorToken token;
 	JsonbValue value;
+	char *name = NULL;
 
 	check_stack_depth();
-	for (;;)
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
-		JsonbIteratorToken token;
 		MapNode *child;
-		char *key = NULL;
 		size_t outer;
 
-		token = JsonbIteratorNext(iterator, &value, false);
-		if (token == WJB_END_OBJECT || token == WJB_END_ARRAY)
-			return node;
 		if (token == WJB_KEY)
+			name = pnstrdup(value.val.string.val, value.val.string.len);
+		if (token != WJB_VALUE && token != WJB_ELEM)
+			continue;
+		outer = token == WJB_VALUE ? enter_member(where, name)
+								   : enter_element(where, list_length(node->children));
+		child = read_value(&value, where);
+		if (token == WJB_VALUE)
 		{
 			StringInfoData printed;
-			char *name = pnstrdup(value.val.string.val, value.val.string.len);
 
 			initStringInfo(&printed);
 			cxsig_json_append_string(&printed, name);
 			appendStringInfoChar(&printed, ':');
-			key = printed.data;
-			outer = enter_member(where, name);
+			child->key = printed.data;
 			pfree(name);
-			token = JsonbIteratorNext(iterator, &value, false);
 		}
-		else
-			outer = enter_element(where, list_length(node->children));
-
-		if (token == WJB_BEGIN_OBJECT || token == WJB_BEGIN_ARRAY)
-			child = read_container(iterator, token == WJB_BEGIN_OBJECT, where);
-		else
-			child = read_leaf(&value, where->data);
-		child->key = key;
 		node->children = lappend(node->children, child);
 		leave(where, outer);
 	}
+	return node;
+}
+
+static MapNode *
+read_value(JsonbValue *value, StringInfo where)
+{
+	CxsigMappingValue mapped;
+
+	if (value->type != jbvBinary)
+		return read_leaf(value, where->data);
+	if (!JsonContainerIsObject(value->val.binary.data) ||
+		!cxsig_mapping_is_value(value->val.binary.data))
+		return read_container(value->val.binary.data, where);
+	cxsig_mapping_value_read(value->val.binary.data, where->data, &mapped);
+	return make_path(&mapped, where->data);
+}
+
+static MapNode *
+make_path(const CxsigMappingValue *value, const char *where)
+{
+	MapNode *node = make_node(NODE_PATH);
+
+	node->value = *value;
+	node->where = pstrdup(where);
+	node->path = parse_path(value->path, where);
+	return node;
 }
 
 /* A path, or a value printed as it will be sent. */
@@ -152,10 +185,9 @@ read_leaf(const JsonbValue *value, const char *where)
 
 		if (text[1] != '$')
 		{
-			node = make_node(NODE_PATH);
-			node->path = parse_path(text, where);
-			pfree(text);
-			return node;
+			CxsigMappingValue plain = {.path = text};
+
+			return make_path(&plain, where);
 		}
 		node = make_node(NODE_LITERAL);
 		initStringInfo(&printed);
@@ -216,6 +248,12 @@ parse_path(const char *text, const char *where)
 							   printed),
 						errhint("Write $.name for the member \"name\" of the event.")));
 	pfree(printed);
+	printed = cxsig_path_unknown_member(path);
+	if (printed != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("mapping key \"%s\" looks for \"%.64s\", which no event has", where,
+							   printed),
+						errhint("%s", cxsig_members_hint(printed))));
 	return path;
 }
 
@@ -285,60 +323,76 @@ key_name(const MapNode *node)
 void
 cxsig_mapping_render(const CxsigMapping *mapping, const CxsigEvent *event, StringInfo out)
 {
-	Jsonb *canonical = cxsig_event_to_jsonb(event, mapping->members);
+	render(mapping, event, false, out);
+}
 
-	render_node(mapping->root, canonical, out);
-	pfree(canonical);
+void
+cxsig_mapping_render_record(const CxsigMapping *mapping, const CxsigEvent *event, StringInfo out)
+{
+	render(mapping, event, true, out);
+}
+
+static void
+render(const CxsigMapping *mapping, const CxsigEvent *event, bool record, StringInfo out)
+{
+	MapRender render = {cxsig_event_to_jsonb(event, mapping->members), record, out};
+
+	render_node(mapping->root, &render);
+	pfree(render.canonical);
 }
 
 /* Append a node with its key; false, and nothing appended, where its path finds nothing. */
 static bool
-render_node(const MapNode *node, Jsonb *canonical, StringInfo out)
+render_node(const MapNode *node, const MapRender *render)
 {
-	if (node->kind == NODE_PATH)
-		return render_path(node, canonical, out);
-
 	if (node->key != NULL)
-		appendStringInfoString(out, node->key);
+		appendStringInfoString(render->out, node->key);
 	switch (node->kind)
 	{
 		case NODE_LITERAL:
-			appendStringInfoString(out, node->literal);
+			appendStringInfoString(render->out, node->literal);
 			break;
 		case NODE_OBJECT:
-			appendStringInfoChar(out, '{');
-			render_children(node, canonical, out);
-			appendStringInfoChar(out, '}');
+			appendStringInfoChar(render->out, '{');
+			render_children(node, render);
+			appendStringInfoChar(render->out, '}');
 			break;
 		case NODE_ARRAY:
-			appendStringInfoChar(out, '[');
-			render_children(node, canonical, out);
-			appendStringInfoChar(out, ']');
+			appendStringInfoChar(render->out, '[');
+			render_children(node, render);
+			appendStringInfoChar(render->out, ']');
 			break;
 		case NODE_PATH:
-			break;
+			return render_path(node, render);
 	}
 	return true;
 }
 
 static bool
-render_path(const MapNode *node, Jsonb *canonical, StringInfo out)
+render_path(const MapNode *node, const MapRender *render)
 {
-	Jsonb *found = cxsig_path_first(canonical, node->path);
+	Jsonb *found = cxsig_path_first(render->canonical, node->path);
+	bool there = true;
 
-	if (found == NULL)
-		return false;
-	if (node->key != NULL)
-		appendStringInfoString(out, node->key);
-	JsonbToCString(out, &found->root, VARSIZE(found));
-	pfree(found);
+	/* a plain path shows a null that is there */
+	if (found != NULL && node->value.map == NULL && node->value.otherwise == NULL &&
+		!node->value.omit)
+		JsonbToCString(render->out, &found->root, VARSIZE(found));
+	else
+		there = cxsig_mapping_value_append(&node->value, found, render->out);
+	if (found != NULL)
+		pfree(found);
+	if (there || !render->record || node->key == NULL || node->value.omit)
+		return there;
+	appendStringInfoString(render->out, "null");
 	return true;
 }
 
 /* Append the children that are there, with commas between them. */
 static void
-render_children(const MapNode *node, Jsonb *canonical, StringInfo out)
+render_children(const MapNode *node, const MapRender *render)
 {
+	StringInfo out = render->out;
 	ListCell *cell;
 	bool first = true;
 
@@ -349,13 +403,43 @@ render_children(const MapNode *node, Jsonb *canonical, StringInfo out)
 
 		if (!first)
 			appendStringInfoChar(out, ',');
-		if (render_node((const MapNode *) lfirst(cell), canonical, out))
+		if (render_node((const MapNode *) lfirst(cell), render))
 			first = false;
 		else
 		{
-			/* take back the comma of a child that turned out not to be there */
+			/* take back the comma and the key of a child that turned out not to be there */
 			out->len = before;
 			out->data[before] = '\0';
 		}
 	}
+}
+
+List *
+cxsig_mapping_unmapped(const CxsigMapping *mapping, const CxsigEvent *event)
+{
+	return add_unmapped(NIL, mapping->root, cxsig_event_to_jsonb(event, mapping->members));
+}
+
+static List *
+add_unmapped(List *unmapped, const MapNode *node, Jsonb *canonical)
+{
+	ListCell *cell;
+	Jsonb *found;
+	char *text;
+	JsonbValue value;
+
+	check_stack_depth();
+	foreach (cell, node->children)
+		unmapped = add_unmapped(unmapped, (const MapNode *) lfirst(cell), canonical);
+	if (node->kind != NODE_PATH)
+		return unmapped;
+	found = cxsig_path_first(canonical, node->path);
+	text = found != NULL ? cxsig_mapping_value_text(found) : NULL;
+	if (text == NULL)
+		return lappend(unmapped, psprintf("%s: %s finds %s", node->where, node->value.path,
+										  found == NULL ? "nothing" : "null"));
+	if (node->value.map == NULL ||
+		getKeyJsonValueFromContainer(&node->value.map->root, text, strlen(text), &value) != NULL)
+		return unmapped;
+	return lappend(unmapped, psprintf("%s: \"%s\" is not in its $map", node->where, text));
 }

@@ -12,6 +12,13 @@
 extern void cxsig_mapping_render(const CxsigMapping *mapping, const CxsigEvent *event,
 								 StringInfo out);
 
+/* As a record: a member whose path finds nothing is null, unless it says that it is to be left out. */
+extern void cxsig_mapping_render_record(const CxsigMapping *mapping, const CxsigEvent *event,
+										StringInfo out);
+
+/* The leaves that this event has nothing for, each with why: strings, in the current context. */
+extern List *cxsig_mapping_unmapped(const CxsigMapping *mapping, const CxsigEvent *event);
+
 /*
  * The names of the template's members, or of those of its member `of`: strings, in the current context.
  * NIL where that is no object, or not there.

@@ -28,6 +28,8 @@ typedef struct PathParts
 	bool wildcard;		  /* * or .keyvalue(): any member; a product counts too */
 	bool root_itself;	  /* a $ that no member of it follows */
 	CxsigMembers members; /* names of members, as keys or strings */
+	const char *unknown;  /* $."name" that is none, or NULL */
+	size_t unknown_len;
 } PathParts;
 
 static PathParts scan_path(const char *path);
@@ -40,6 +42,15 @@ cxsig_path_has_variable(JsonPath *path, char **text)
 {
 	*text = DatumGetCString(DirectFunctionCall1(jsonpath_out, PointerGetDatum(path)));
 	return scan_path(*text).variable;
+}
+
+char *
+cxsig_path_unknown_member(JsonPath *path)
+{
+	char *text = DatumGetCString(DirectFunctionCall1(jsonpath_out, PointerGetDatum(path)));
+	PathParts parts = scan_path(text);
+
+	return parts.unknown != NULL ? pnstrdup(parts.unknown, parts.unknown_len) : NULL;
 }
 
 bool
@@ -90,7 +101,7 @@ cxsig_path_members(JsonPath *path, bool result_matters)
 static PathParts
 scan_path(const char *path)
 {
-	PathParts parts = {false, false, false, 0};
+	PathParts parts = {false, false, false, 0, NULL, 0};
 	const char *at = path;
 
 	while (*at != '\0')
@@ -99,7 +110,15 @@ scan_path(const char *path)
 		{
 			const char *end = string_end(at);
 
-			parts.members |= cxsig_members_lookup(at + 1, end - at - 1);
+			CxsigMembers found = cxsig_members_lookup(at + 1, end - at - 1);
+
+			if (found == 0 && parts.unknown == NULL && at - path >= 2 && at[-1] == '.' &&
+				at[-2] == '$')
+			{
+				parts.unknown = at + 1;
+				parts.unknown_len = end - at - 1;
+			}
+			parts.members |= found;
 			at = end;
 		}
 		else if (*at == '*' || strncmp(at, ".keyvalue", strlen(".keyvalue")) == 0)

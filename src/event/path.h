@@ -14,6 +14,9 @@
  */
 extern bool cxsig_path_has_variable(JsonPath *path, char **text);
 
+/* The first member that a path looks for in the event and that no event has, or NULL; in the current context. */
+extern char *cxsig_path_unknown_member(JsonPath *path);
+
 /* Does the path as a whole state something, such as $.version > 3? */
 extern bool cxsig_path_is_predicate(JsonPath *path);
 

@@ -160,6 +160,12 @@ cxsig_members_lookup(const char *name, size_t len)
 	return 0;
 }
 
+char *
+cxsig_member_name(int number)
+{
+	return pnstrdup(event_members[number].key + 2, event_members[number].key_len - 4);
+}
+
 CxsigProjection
 cxsig_projection_parse(const char *name)
 {

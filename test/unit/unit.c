@@ -23,6 +23,7 @@ main(void)
 	unit_pem();
 	unit_quota();
 	unit_ratelimit();
+	unit_record();
 	unit_results();
 	unit_token();
 	unit_trace();

@@ -35,6 +35,7 @@ extern void unit_outcome(void);
 extern void unit_pem(void);
 extern void unit_quota(void);
 extern void unit_ratelimit(void);
+extern void unit_record(void);
 extern void unit_results(void);
 extern void unit_sign(void);
 extern void unit_token(void);

@@ -73,6 +73,7 @@ OBJS_transport = \
 	src/transport/pem.o \
 	src/transport/ping.o \
 	src/transport/ratelimit.o \
+	src/transport/preview.o \
 	src/transport/record.o \
 	src/transport/record_compare.o \
 	src/transport/secret.o \
@@ -159,6 +160,7 @@ INSTALL_SQL = \
 	sql/install/42_repair.sql \
 	sql/install/43_maintain.sql \
 	sql/install/44_retention.sql \
+	sql/install/45_preview.sql \
 	sql/install/90_dump.sql \
 	sql/install/91_grants.sql
 
@@ -169,6 +171,7 @@ REGRESS = \
 	setup \
 	projection \
 	mapping \
+	preview_payload \
 	filter \
 	views \
 	repair \

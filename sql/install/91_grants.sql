@@ -57,6 +57,7 @@ grant execute on function
     cxsig.resume_all,
     cxsig.drop_destination,
     cxsig.test_destination,
+    cxsig.preview_payload,
     cxsig.set_secret,
     cxsig.redrive,
     cxsig.replay,

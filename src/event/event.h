@@ -99,6 +99,12 @@ typedef struct CxsigView
  */
 extern CxsigEvent *cxsig_event_read(HeapTuple tuple, TupleDesc desc, int first_column);
 
+/*
+ * The event of that id, in the current context, or NULL. In a backend: connects to SPI, and needs the
+ * right to read cxsig.event.
+ */
+extern CxsigEvent *cxsig_event_find(const pg_uuid_t *id);
+
 /* "crm", "bi", "ops" to the enum; ERROR invalid_parameter_value naming "projection" otherwise. */
 extern CxsigProjection cxsig_projection_parse(const char *name);
 

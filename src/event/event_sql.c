@@ -37,7 +37,6 @@ typedef struct RowFilter
 static SPIPlanPtr narrow_plan = NULL;
 static SPIPlanPtr wide_plan = NULL;
 
-static CxsigEvent *find_event(const pg_uuid_t *id);
 static CxsigEvent *run_find(SPIPlanPtr plan, Datum *args, MemoryContext context);
 static SPIPlanPtr prepare_find(const char *condition, int n_args);
 static TimestampTz time_of_id(const pg_uuid_t *id);
@@ -47,7 +46,7 @@ static const CxsigView *row_filter(FmgrInfo *function, JsonPath *path);
 Datum
 cxsig_event_json(PG_FUNCTION_ARGS)
 {
-	CxsigEvent *event = find_event(PG_GETARG_UUID_P(0));
+	CxsigEvent *event = cxsig_event_find(PG_GETARG_UUID_P(0));
 
 	if (event == NULL)
 		PG_RETURN_NULL();
@@ -64,7 +63,7 @@ cxsig_preview(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("event_id is null")));
 	prepare_view(fcinfo, &view);
-	event = find_event(PG_GETARG_UUID_P(0));
+	event = cxsig_event_find(PG_GETARG_UUID_P(0));
 	if (event == NULL)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
 						errmsg("event_id \"%s\" is not in the log",
@@ -137,9 +136,8 @@ row_filter(FmgrInfo *function, JsonPath *path)
 	return &kept->view;
 }
 
-/* The event of that id in the current context, or NULL. */
-static CxsigEvent *
-find_event(const pg_uuid_t *id)
+CxsigEvent *
+cxsig_event_find(const pg_uuid_t *id)
 {
 	MemoryContext context = CurrentMemoryContext;
 	CxsigEvent *event;

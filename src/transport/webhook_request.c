@@ -264,7 +264,9 @@ add_config_headers(CxsigWebhookRequest *this)
 		const char *value = header->value;
 
 		if (header->secret != NULL)
-			value = cxsig_webhook_secret(this->webhook, header->secret, this->at);
+			value = this->webhook->secrets == NULL
+						? "***" /* a preview has no secrets */
+						: cxsig_webhook_secret(this->webhook, header->secret, this->at);
 		if (value != NULL)
 			add_header(this->request, header->name, value);
 	}

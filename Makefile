@@ -56,6 +56,12 @@ OBJS_transport = \
 	src/transport/cloudevent.o \
 	src/transport/config_read.o \
 	src/transport/credential.o \
+	src/transport/crm_request.o \
+	src/transport/dynamics.o \
+	src/transport/dynamics_build.o \
+	src/transport/dynamics_config.o \
+	src/transport/dynamics_fetch.o \
+	src/transport/dynamics_read.o \
 	src/transport/exchange.o \
 	src/transport/file.o \
 	src/transport/guard.o \
@@ -68,6 +74,7 @@ OBJS_transport = \
 	src/transport/http_tls.o \
 	src/transport/http_url.o \
 	src/transport/jwt.o \
+	src/transport/multipart.o \
 	src/transport/outcome.o \
 	src/transport/pagerduty.o \
 	src/transport/pem.o \
@@ -92,7 +99,16 @@ OBJS_transport = \
 	src/transport/webhook_batch.o \
 	src/transport/webhook_config.o \
 	src/transport/webhook_request.o \
-	src/transport/webhook_results.o
+	src/transport/webhook_results.o \
+	src/transport/zendesk.o \
+	src/transport/zendesk_build.o \
+	src/transport/zendesk_config.o \
+	src/transport/zendesk_fetch.o \
+	src/transport/zendesk_follow.o \
+	src/transport/zendesk_job.o \
+	src/transport/zendesk_rate.o \
+	src/transport/zendesk_read.o \
+	src/transport/zendesk_ticket.o
 
 OBJS_dispatch = \
 	src/dispatch/absent.o \

@@ -4,14 +4,16 @@
  */
 #include "postgres.h"
 
+#include "transport/dynamics.h"
 #include "transport/pagerduty.h"
 #include "transport/slack.h"
 #include "transport/teams.h"
 #include "transport/transport.h"
 #include "transport/webhook.h"
+#include "transport/zendesk.h"
 
-static const CxsigTransportOps *const transports[] = {&cxsig_webhook_ops, &cxsig_slack_ops,
-													  &cxsig_teams_ops, &cxsig_pagerduty_ops};
+static const CxsigTransportOps *const transports[] = {
+	&cxsig_webhook_ops, &cxsig_zendesk_ops, &cxsig_dynamics_ops, &cxsig_slack_ops, &cxsig_teams_ops, &cxsig_pagerduty_ops};
 
 const CxsigTransportOps *
 cxsig_transport_lookup(const char *name)

@@ -16,9 +16,11 @@ main(void)
 	unit_alerts();
 	unit_answer();
 	unit_batch();
+	unit_dynamics();
 	unit_follow();
 	unit_guard();
 	unit_json();
+	unit_multipart();
 	unit_outcome();
 	unit_pem();
 	unit_quota();
@@ -28,6 +30,8 @@ main(void)
 	unit_token();
 	unit_trace();
 	unit_url();
+	unit_zendesk();
+	unit_zendesk_answers();
 	unit_reset_memory();
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed == 0 ? 0 : 1;

@@ -28,9 +28,11 @@ extern void unit_reset_memory(void);
 extern void unit_alerts(void);
 extern void unit_answer(void);
 extern void unit_batch(void);
+extern void unit_dynamics(void);
 extern void unit_follow(void);
 extern void unit_guard(void);
 extern void unit_json(void);
+extern void unit_multipart(void);
 extern void unit_outcome(void);
 extern void unit_pem(void);
 extern void unit_quota(void);
@@ -41,5 +43,7 @@ extern void unit_sign(void);
 extern void unit_token(void);
 extern void unit_trace(void);
 extern void unit_url(void);
+extern void unit_zendesk(void);
+extern void unit_zendesk_answers(void);
 
 #endif

@@ -1,0 +1,22 @@
+/*
+ * crm.h
+ *	  What checks of the transports to CRMs share: answers, and events whose record they choose.
+ */
+#ifndef CXSIG_UNIT_CRM_H
+#define CXSIG_UNIT_CRM_H
+
+#include "transport/transport.h"
+
+/* An answer; headers are lines "Name: value", each with its "\n". All has to outlive the answer. */
+extern CxsigResponse crm_answer(int status, const char *headers, const char *body);
+
+/* An event of that ticket, which the mapping makes this record of (JSON); ids ascend from call to call. */
+extern CxsigEvent *crm_event(const char *ticket, const char *record);
+
+/* An attempt at such an event. */
+extern CxsigAttempt crm_attempt(const char *ticket, const char *record);
+
+/* The value of a request's header; NULL for none. */
+extern const char *crm_header(const CxsigRequest *request, const char *name);
+
+#endif

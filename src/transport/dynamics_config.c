@@ -41,6 +41,7 @@ cxsig_dynamics_prepare(const CxsigTransportSource *source)
 	dynamics->base.ops = &cxsig_dynamics_ops;
 	dynamics->base.max_batch = CXSIG_DYNAMICS_MAX_BATCH;
 	dynamics->base.batches_by = "transport \"dynamics\"";
+	dynamics->base.batch_hint = "Dataverse takes at most 1,000 requests in a batch.";
 	dynamics->view = source->view;
 	cxsig_config_known(&config, known_keys);
 	url = cxsig_config_url(&config, "url", false, NULL);

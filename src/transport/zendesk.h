@@ -54,6 +54,7 @@ typedef struct CxsigZendesk
 	const CxsigView *view;
 	char *url;
 	CxsigZendeskWay way;
+	int most; /* of tickets changed alike, how many share a request at most */
 	CxsigExternalId id;
 	char *rate_header; /* or NULL */
 } CxsigZendesk;

@@ -127,7 +127,7 @@ build_alike(CxsigZendesk *zendesk, const CxsigAttempt *attempts, int n, CxsigReq
 	cxsig_crm_ids_start(&ids, n, false);
 	initStringInfo(&url);
 	appendStringInfo(&url, "%s/api/v2/tickets/update_many.json?ids=", zendesk->url);
-	for (taken = 0; taken < n; taken++)
+	for (taken = 0; taken < Min(n, zendesk->most); taken++)
 	{
 		const CxsigEvent *event = attempts[taken].event;
 		const char *id = id_of(zendesk, event);

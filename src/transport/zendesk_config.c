@@ -56,6 +56,10 @@ cxsig_zendesk_prepare(const CxsigTransportSource *source)
 
 	zendesk->base.ops = &cxsig_zendesk_ops;
 	zendesk->view = source->view;
+	/* where requests carry one record, build takes one: the option's default holds for all */
+	zendesk->base.max_batch = CXSIG_ZENDESK_MAX_BATCH;
+	zendesk->base.batches_by = "transport \"zendesk\"";
+	zendesk->base.batch_hint = "Zendesk takes at most 100 records in a request.";
 	cxsig_config_known(&config, known_keys);
 	zendesk->url = cxsig_config_url(&config, "url", false, NULL);
 	zendesk->rate_header = cxsig_config_string(&config, "rate_limit_header", false);
@@ -102,8 +106,6 @@ check_keys(const CxsigConfigObject *config, RecordKind kind)
 static void
 parse_way(const CxsigConfigObject *config, RecordKind kind, bool tags, CxsigZendesk *zendesk)
 {
-	zendesk->base.max_batch = 1;
-	zendesk->base.batches_by = psprintf("record \"%s\"", records[kind]);
 	switch (kind)
 	{
 		case RECORD_TICKET:
@@ -114,11 +116,8 @@ parse_way(const CxsigConfigObject *config, RecordKind kind, bool tags, CxsigZend
 			break;
 		case RECORD_ORGANIZATION:
 			zendesk->way = CXSIG_ZENDESK_ORGANIZATION;
-			zendesk->base.batch_hint = "Zendesk takes one organization at a time.";
 			break;
 	}
-	if (cxsig_zendesk_has_job(zendesk) && zendesk->base.max_batch == 1)
-		zendesk->base.max_batch = CXSIG_ZENDESK_MAX_BATCH;
 }
 
 static void
@@ -137,9 +136,7 @@ parse_ticket_way(const CxsigConfigObject *config, bool tags, CxsigZendesk *zende
 		zendesk->way = CXSIG_ZENDESK_SAFE;
 	else
 		zendesk->way = tags ? CXSIG_ZENDESK_ALIKE : CXSIG_ZENDESK_ONE;
-	zendesk->base.max_batch = many ? CXSIG_ZENDESK_MAX_BATCH : 1;
-	zendesk->base.batches_by = psprintf("mode \"%s\"", mode);
-	zendesk->base.batch_hint = "The mode \"many\" changes up to 100 tickets in a request.";
+	zendesk->most = many ? CXSIG_ZENDESK_MAX_BATCH : 1;
 }
 
 static void

@@ -12,7 +12,7 @@
 
 #define N 4
 
-static CxsigZendesk zendesk = {.url = "https://x.zendesk.com"};
+static CxsigZendesk zendesk = {.url = "https://x.zendesk.com", .most = 100};
 static CxsigAttempt attempts[N];
 static CxsigRequest request;
 
@@ -122,6 +122,10 @@ check_alike(void)
 	CHECK_TEXT(request.url, "https://x.zendesk.com/api/v2/tickets/update_many.json?ids=7,8,9");
 	CHECK_TEXT(request.body.data, "{\"ticket\":{\"priority\":\"high\",\"additional_tags\":[\"a\"],"
 								  "\"remove_tags\":[\"b\"]}}");
+	zendesk.most = 1;
+	CHECK(cxsig_zendesk_build(&zendesk.base, alike, N, 1000000, &request) == 1);
+	CHECK(strstr(request.url, "ids=7") != NULL && strstr(request.url, ",") == NULL);
+	zendesk.most = 100;
 	alike[1] = crm_attempt("8", "{\"tags\":{\"add\":[\"a\"]}}");
 	CHECK(cxsig_zendesk_build(&zendesk.base, alike, N, 1000000, &request) == 1);
 	CHECK(cxsig_zendesk_build(&zendesk.base, alike + 1, N - 1, 1000000, &request) == 1);

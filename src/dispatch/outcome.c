@@ -55,6 +55,12 @@ cxsig_outcome_apply(CxsigBatch *batch, const CxsigResult *results, TimestampTz f
 	pfree(batch);
 }
 
+void
+cxsig_outcome_refused(CxsigItem *item, const CxsigResult *result, TimestampTz at)
+{
+	apply_poison(item, result, at);
+}
+
 /* What the request as a whole says about the destination. */
 static void
 outcome_tell_breaker(const CxsigBatch *batch, const CxsigResult *results)

@@ -14,4 +14,7 @@ extern void cxsig_outcome_apply(CxsigBatch *batch, const CxsigResult *results,
 /* A ready head that needs no request: it counts for the event that opened its alert (NULL: for none). */
 extern void cxsig_outcome_folded(CxsigItem *item, const pg_uuid_t *opened_by, const char *detail);
 
+/* The same for an event that no request could be made for: it is poison. */
+extern void cxsig_outcome_refused(CxsigItem *item, const CxsigResult *result, TimestampTz at);
+
 #endif

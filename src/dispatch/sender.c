@@ -30,6 +30,7 @@ static int max_connections = 0;
 static void sender_stop(int code, Datum arg);
 static void sender_send(CxsigBatch *batch);
 static void sender_submit(CxsigBatch *batch, const CxsigRequest *request);
+static void sender_refuse(CxsigBatch *batch, TimestampTz at);
 static CxsigAttempt *sender_attempts(const CxsigBatch *batch);
 static void sender_finish(CxsigHttpCall *call);
 static void sender_apply(CxsigBatch *batch, const CxsigResult *results, const CxsigQuota *told,
@@ -142,6 +143,14 @@ sender_send(CxsigBatch *batch)
 			batch->items[i]->successes_seen = destination->breaker.successes;
 		batch->items[i]->sent_at = sent_at;
 	}
+	sender_refuse(batch, sent_at);
+	if (batch->n == 0)
+	{
+		pfree(batch);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
+		return;
+	}
 	memset(&request, 0, sizeof(request));
 	cxsig_batch_cut(batch, destination->transport->ops->build(destination->transport,
 															  sender_attempts(batch), batch->n,
@@ -164,6 +173,30 @@ sender_submit(CxsigBatch *batch, const CxsigRequest *request)
 	batch->owner.landed = sender_finish;
 	batch->call = cxsig_http_submit(http, request, &batch->destination->limits, &batch->owner);
 	cxsig_rate_take(&batch->destination->rate);
+}
+
+/* Take out of a batch what no request can be made for. */
+static void
+sender_refuse(CxsigBatch *batch, TimestampTz at)
+{
+	CxsigTransport *transport = batch->destination->transport;
+	CxsigAttempt *attempts;
+	int n = batch->n;
+	int i;
+
+	if (transport->ops->refuses == NULL)
+		return;
+	attempts = sender_attempts(batch);
+	batch->n = 0;
+	for (i = 0; i < n; i++)
+	{
+		CxsigResult result = {.outcome = CXSIG_POISON, .retry_after_ms = -1};
+
+		if (transport->ops->refuses(transport, &attempts[i], &result))
+			cxsig_outcome_refused(batch->items[i], &result, at);
+		else
+			batch->items[batch->n++] = batch->items[i];
+	}
 }
 
 /* The batch as the transport sees it; in the current context. */

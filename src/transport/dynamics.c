@@ -7,22 +7,38 @@
 #include "postgres.h"
 
 #include "transport/dynamics.h"
+#include "transport/outcome.h"
 
 /* A key's value is no longer than a column of an alternate key is. */
 #define MAX_KEY 450
 
+static bool dynamics_refuses(CxsigTransport *transport, const CxsigAttempt *attempt,
+							 CxsigResult *result);
 static void dynamics_build_ping(CxsigTransport *transport, CxsigRequest *request);
 
 const CxsigTransportOps cxsig_dynamics_ops = {
 	.name = "dynamics",
 	.defaults = "{\"history\": \"latest\", \"batch_size\": 100, \"concurrency\": 10}",
 	.prepare = cxsig_dynamics_prepare,
+	.refuses = dynamics_refuses,
 	.build = cxsig_dynamics_build,
 	.build_ping = dynamics_build_ping,
 	.read = cxsig_dynamics_read,
 	.build_fetch = cxsig_dynamics_build_fetch,
 	.read_fetch = cxsig_dynamics_read_fetch,
 };
+
+static bool
+dynamics_refuses(CxsigTransport *transport, const CxsigAttempt *attempt, CxsigResult *result)
+{
+	const char *why;
+
+	if (cxsig_dynamics_id((CxsigDynamics *) transport, attempt->event, &why) != NULL)
+		return false;
+	result->outcome = CXSIG_POISON;
+	cxsig_outcome_copy_line(result->detail, sizeof(result->detail), why, strlen(why));
+	return true;
+}
 
 static void
 dynamics_build_ping(CxsigTransport *transport, CxsigRequest *request)

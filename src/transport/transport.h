@@ -177,6 +177,13 @@ typedef struct CxsigTransportOps
 	CxsigTransport *(*prepare)(const CxsigTransportSource *source);
 
 	/*
+	 * NULL, or: can no request be made for this event - it has no external id, or one that no URL can
+	 * carry? Then true, and the result, zeroed but for retry_after_ms, says why: the event is poison,
+	 * and build never sees it.
+	 */
+	bool (*refuses)(CxsigTransport *transport, const CxsigAttempt *attempt, CxsigResult *result);
+
+	/*
 	 * Build a request for the first of n attempts, as many as fit into a body of max_bytes, one at
 	 * least; the result is how many. n is at most max_batch, and no two are of one lane. Where there
 	 * is a credential, it has a token (cxsig_credential_token).

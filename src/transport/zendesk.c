@@ -6,17 +6,21 @@
  */
 #include "postgres.h"
 
+#include "transport/outcome.h"
 #include "transport/zendesk.h"
 
 /* Digits of a ticket's id: as many as fit into 64 bits whatever they are. */
 #define MAX_TICKET_DIGITS 18
 
+static bool zendesk_refuses(CxsigTransport *transport, const CxsigAttempt *attempt,
+							CxsigResult *result);
 static void zendesk_build_ping(CxsigTransport *transport, CxsigRequest *request);
 
 const CxsigTransportOps cxsig_zendesk_ops = {
 	.name = "zendesk",
 	.defaults = "{\"history\": \"latest\", \"batch_size\": 100, \"concurrency\": 4}",
 	.prepare = cxsig_zendesk_prepare,
+	.refuses = zendesk_refuses,
 	.build = cxsig_zendesk_build,
 	.build_ping = zendesk_build_ping,
 	.read = cxsig_zendesk_read,
@@ -24,6 +28,18 @@ const CxsigTransportOps cxsig_zendesk_ops = {
 	.build_fetch = cxsig_zendesk_build_fetch,
 	.read_fetch = cxsig_zendesk_read_fetch,
 };
+
+static bool
+zendesk_refuses(CxsigTransport *transport, const CxsigAttempt *attempt, CxsigResult *result)
+{
+	const char *why;
+
+	if (cxsig_zendesk_id((CxsigZendesk *) transport, attempt->event, &why) != NULL)
+		return false;
+	result->outcome = CXSIG_POISON;
+	cxsig_outcome_copy_line(result->detail, sizeof(result->detail), why, strlen(why));
+	return true;
+}
 
 /* Who is the token's user? */
 static void

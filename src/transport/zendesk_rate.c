@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "transport/zendesk.h"
+#include "utils/timestamp.h"
 
 /* Where a limit is used up and the answer does not say for how long: the rest of its minute. */
 #define MINUTE_MS INT64CONST(60000)
@@ -29,6 +30,7 @@ cxsig_zendesk_note_rate(CxsigZendesk *zendesk, const CxsigResponse *response)
 {
 	int64 limit = read_header(response, "x-rate-limit");
 	int64 left = read_header(response, "x-rate-limit-remaining");
+	int64 reset = reset_ms(read_header(response, "ratelimit-reset"));
 	int64 wait = -1;
 
 	if (response->status == 0)
@@ -42,9 +44,10 @@ cxsig_zendesk_note_rate(CxsigZendesk *zendesk, const CxsigResponse *response)
 		zendesk->base.quota.limit = limit;
 		zendesk->base.quota.used = Max(limit - left, 0);
 		zendesk->base.quota.at = response->finished_at;
+		zendesk->base.quota.resets_at = TimestampTzPlusMilliseconds(response->finished_at, reset);
 	}
 	if (left == 0)
-		wait = reset_ms(read_header(response, "ratelimit-reset"));
+		wait = reset;
 	for (int i = 0; i < (int) lengthof(endpoint_headers); i++)
 		wait = Max(wait, read_endpoint(response, endpoint_headers[i]));
 	if (zendesk->rate_header != NULL)

@@ -359,9 +359,11 @@ check_rates(void)
 	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
 	CHECK(results[0].retry_after_ms == -1);
 	CHECK(zendesk.base.quota.limit == 700 && zendesk.base.quota.used == 1);
+	CHECK(zendesk.base.quota.resets_at == 60000000);
 	answered(CXSIG_ZENDESK_TICKETS, N, 200,
 			 "ratelimit-limit: 100\nratelimit-remaining: 0\nratelimit-reset: 41\n", job);
 	CHECK(results[2].outcome == CXSIG_DELIVERED && results[2].retry_after_ms == 41000);
+	CHECK(zendesk.base.quota.used == 100 && zendesk.base.quota.resets_at == 41000000);
 	answered(CXSIG_ZENDESK_TICKETS, N, 200,
 			 "X-Rate-Limit: 700\nX-Rate-Limit-Remaining: 600\n"
 			 "zendesk-ratelimit-tickets-update: total=100; remaining=0; resets=7\n",

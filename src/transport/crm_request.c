@@ -19,7 +19,8 @@ void
 cxsig_crm_start(const CxsigTransport *transport, const char *method, const char *url,
 				CxsigRequest *request)
 {
-	const char *token = cxsig_credential_token(transport->credential);
+	const char *token =
+		transport->credential != NULL ? cxsig_credential_token(transport->credential) : NULL;
 
 	request->method = method;
 	request->url = url;

@@ -1,7 +1,8 @@
 /*
  * crm.c
  *	  What checks of the transports to CRMs share. An event's record is its custom_metrics, its external
- *	  id its ticket, and two records are compared as text: mappings need a server.
+ *	  id its ticket, and two records are compared as text: mappings need a server. There is no
+ *	  credential, and so no token in a request.
  */
 #include "postgres.h"
 
@@ -73,7 +74,7 @@ crm_header(const CxsigRequest *request, const char *name)
 WEAK const char *
 cxsig_credential_token(const CxsigCredential *credential)
 {
-	return "token";
+	abort();
 }
 
 WEAK char *

@@ -74,6 +74,13 @@ OBJS_transport = \
 	src/transport/http_tls.o \
 	src/transport/http_url.o \
 	src/transport/jwt.o \
+	src/transport/hubspot.o \
+	src/transport/hubspot_build.o \
+	src/transport/hubspot_config.o \
+	src/transport/hubspot_error.o \
+	src/transport/hubspot_fetch.o \
+	src/transport/hubspot_limit.o \
+	src/transport/hubspot_read.o \
 	src/transport/multipart.o \
 	src/transport/outcome.o \
 	src/transport/pagerduty.o \
@@ -83,6 +90,13 @@ OBJS_transport = \
 	src/transport/preview.o \
 	src/transport/record.o \
 	src/transport/record_compare.o \
+	src/transport/salesforce.o \
+	src/transport/salesforce_build.o \
+	src/transport/salesforce_config.o \
+	src/transport/salesforce_error.o \
+	src/transport/salesforce_fetch.o \
+	src/transport/salesforce_read.o \
+	src/transport/salesforce_refused.o \
 	src/transport/secret.o \
 	src/transport/secret_sql.o \
 	src/transport/sign.o \

@@ -12,6 +12,7 @@
 /* Text that is compared or copied is no longer than this; what is cut off would be cut off later. */
 #define MAX_TEXT 2048
 
+static bool is_json(const CxsigResponse *response, char opens);
 static uint32 hash_id(const CxsigCrmIds *ids, const char *id);
 static char fold(const CxsigCrmIds *ids, char c);
 
@@ -68,6 +69,19 @@ cxsig_crm_append_encoded(StringInfo out, const char *text)
 bool
 cxsig_crm_is_object(const CxsigResponse *response)
 {
+	return is_json(response, '{');
+}
+
+bool
+cxsig_crm_is_array(const CxsigResponse *response)
+{
+	return is_json(response, '[');
+}
+
+/* Is the body whole, valid, and does it open with that? */
+static bool
+is_json(const CxsigResponse *response, char opens)
+{
 	const char *at = response->body;
 
 	/* what was cut or broke off may by chance be valid */
@@ -76,7 +90,7 @@ cxsig_crm_is_object(const CxsigResponse *response)
 		return false;
 	while (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')
 		at++;
-	return *at == '{';
+	return *at == opens;
 }
 
 void

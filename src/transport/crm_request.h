@@ -29,6 +29,9 @@ extern void cxsig_crm_append_encoded(StringInfo out, const char *text);
 /* Is the answer's body there as a whole, and an object in JSON? */
 extern bool cxsig_crm_is_object(const CxsigResponse *response);
 
+/* The same for an array. */
+extern bool cxsig_crm_is_array(const CxsigResponse *response);
+
 /* A string's text as it may stand in a result; of any other value its JSON, and nothing of null. */
 extern void cxsig_crm_copy_value(char *into, size_t size, CxsigJsonSpan value);
 

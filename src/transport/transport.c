@@ -5,7 +5,9 @@
 #include "postgres.h"
 
 #include "transport/dynamics.h"
+#include "transport/hubspot.h"
 #include "transport/pagerduty.h"
+#include "transport/salesforce.h"
 #include "transport/slack.h"
 #include "transport/teams.h"
 #include "transport/transport.h"
@@ -13,7 +15,8 @@
 #include "transport/zendesk.h"
 
 static const CxsigTransportOps *const transports[] = {
-	&cxsig_webhook_ops, &cxsig_zendesk_ops, &cxsig_dynamics_ops, &cxsig_slack_ops, &cxsig_teams_ops, &cxsig_pagerduty_ops};
+	&cxsig_webhook_ops,	 &cxsig_salesforce_ops, &cxsig_hubspot_ops, &cxsig_zendesk_ops,
+	&cxsig_dynamics_ops, &cxsig_slack_ops,		&cxsig_teams_ops,	&cxsig_pagerduty_ops};
 
 const CxsigTransportOps *
 cxsig_transport_lookup(const char *name)

@@ -19,6 +19,7 @@ main(void)
 	unit_dynamics();
 	unit_follow();
 	unit_guard();
+	unit_hubspot();
 	unit_json();
 	unit_multipart();
 	unit_outcome();
@@ -28,6 +29,7 @@ main(void)
 	unit_record();
 	unit_results();
 	unit_token();
+	unit_salesforce();
 	unit_trace();
 	unit_url();
 	unit_zendesk();

@@ -11,7 +11,7 @@
 #define MAX_SOURCE_LEN 255
 
 static const char *const known_keys[] = {"url", "format", "ce_source", "headers", "idempotency_key",
-										 "tls", "auth", NULL};
+										 "tls", "auth",	  NULL};
 
 /* In the order of the enums, the default first. */
 static const char *const formats[] = {"structured",		   "binary",	 "plain",

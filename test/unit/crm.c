@@ -1,13 +1,11 @@
 /*
  * crm.c
  *	  What checks of the transports to CRMs share. An event's record is its custom_metrics, its external
- *	  id its ticket, and two records are compared as text: mappings need a server. There is no
- *	  credential, and so no token in a request.
+ *	  id its ticket: mappings need a server. There is no credential, and so no token in a request.
  */
 #include "postgres.h"
 
 #include "crm.h"
-#include "transport/credential.h"
 #include "transport/record.h"
 
 static const char *headers_of_answer;
@@ -69,29 +67,15 @@ crm_header(const CxsigRequest *request, const char *name)
 	return NULL;
 }
 
-#define WEAK __attribute__((weak))
-
-WEAK const char *
-cxsig_credential_token(const CxsigCredential *credential)
-{
-	abort();
-}
-
-WEAK char *
+char *
 cxsig_record_id(const CxsigExternalId *id, const CxsigEvent *event)
 {
 	return event->ticket_id;
 }
 
-WEAK void
+void
 cxsig_record_render(const CxsigView *view, const CxsigEvent *event, CxsigRecordStyle style,
 					StringInfo out)
 {
 	appendStringInfoString(out, event->custom_metrics);
-}
-
-WEAK char *
-cxsig_record_compare(const char *expected, const char *actual)
-{
-	return strcmp(expected, actual) == 0 ? NULL : psprintf("%s | %s", expected, actual);
 }

@@ -267,9 +267,10 @@ check_fetch(void)
 	CHECK(records[0].state == CXSIG_RECORD_DIFFERS);
 	CHECK_TEXT(records[0].remote_id, "1");
 	CHECK_TEXT(records[0].differences,
-			   "{\"priority\":\"high\",\"custom_fields.360001\":\"a\",\"tags.x\":true,"
-			   "\"tags.y\":null} | {\"id\":1,\"priority\":\"low\",\"via.channel\":\"web\","
-			   "\"tags.vip\":true,\"tags.y\":true,\"custom_fields.360001\":null}");
+			   "[{\"field\":\"priority\",\"expected\":\"high\",\"actual\":\"low\"},"
+			   "{\"field\":\"custom_fields.360001\",\"expected\":\"a\",\"actual\":null},"
+			   "{\"field\":\"tags.x\",\"expected\":true,\"actual\":null},"
+			   "{\"field\":\"tags.y\",\"expected\":null,\"actual\":true}]");
 	CHECK_TEXT(records[1].remote_id, "2");
 	CHECK(records[2].state == CXSIG_RECORD_MISSING);
 
@@ -281,8 +282,8 @@ check_fetch(void)
 						  "{\"users\":[{\"external_id\":\"A-1\",\"user_fields\":{\"churn\":"
 						  "\"low\"}}]}");
 	cxsig_zendesk_read_fetch(&zendesk.base, wanted, 2, &response, records);
-	CHECK_TEXT(records[0].differences, "{\"user_fields.churn\":\"high\"} | "
-									   "{\"external_id\":\"A-1\",\"user_fields.churn\":\"low\"}");
+	CHECK_TEXT(records[0].differences,
+			   "[{\"field\":\"user_fields.churn\",\"expected\":\"high\",\"actual\":\"low\"}]");
 	CHECK(records[1].state == CXSIG_RECORD_UNKNOWN);
 }
 

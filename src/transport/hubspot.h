@@ -6,7 +6,7 @@
  *	  path				default "/crm/v3/objects/{type}"; "/crm/objects/2026-03/{type}" is the dated form, which
  *						HubSpot wants to be used from 2027 on
  *	  object_type		as in "tickets", or "2-1234567" for one of the account's own; required
- *	  auth				see credential.h: "bearer" (default), with a service key or a private app's token as the
+ *	  auth				required, see credential.h: flow "bearer" (default), with a service key or a private app's token as the
  *						secret "token"; or "refresh_token", with token_url {url}/oauth/v1/token unless it says
  *						otherwise
  *	  external_id		"field": a property that was made with hasUniqueValue; required. "value": a path to its

@@ -5,7 +5,7 @@
  *	  url				https://acme.my.salesforce.com, the org's My Domain; required. Where the token's answer
  *						has an instance_url, requests go there
  *	  api_version		default "v60.0"
- *	  auth				see credential.h: "client_credentials" (default), "jwt_bearer" or "bearer"; token_url is
+ *	  auth				required, see credential.h: "client_credentials" (default), "jwt_bearer" or "bearer"; token_url is
  *						{url}/services/oauth2/token unless it says otherwise
  *	  object			its API name, as in "CX_Signal__c"; required
  *	  external_id		"field": an external id field that is unique; required but for events. "value": a path to

@@ -208,6 +208,7 @@ REGRESS = \
 	alerts \
 	ingest \
 	bad_input \
+	crm \
 	idempotent \
 	taxonomy \
 	import \

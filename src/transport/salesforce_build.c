@@ -45,9 +45,9 @@ cxsig_salesforce_build(CxsigTransport *transport, const CxsigAttempt *attempts, 
 char *
 cxsig_salesforce_base(const CxsigSalesforce *salesforce)
 {
-	const struct CxsigCredential *credential = salesforce->base.credential;
-	const char *instance_url =
-		credential != NULL ? cxsig_credential_instance_url(credential) : NULL;
+	const char *instance_url = salesforce->base.credential != NULL
+								   ? cxsig_credential_instance_url(salesforce->base.credential)
+								   : NULL;
 
 	return psprintf("%s/services/data/%s", instance_url != NULL ? instance_url : salesforce->url,
 					salesforce->api_version);

@@ -67,6 +67,7 @@ check_build(void)
 
 	CHECK(cxsig_hubspot_build(&hubspot.base, twice, 3, 1000000, &request) == 2);
 	CHECK_TEXT(request.url, API "/batch/upsert");
+	CHECK(crm_header(&request, "Authorization") == NULL); /* for want of a credential */
 	CHECK_TEXT(request.body.data,
 			   psprintf("{\"inputs\":[{\"idProperty\":\"key\",\"id\":\"T-1\","
 						"\"objectWriteTraceId\":\"%s\",\"properties\":{\"a\":\"1\"}},"

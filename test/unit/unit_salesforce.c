@@ -74,6 +74,7 @@ check_build(void)
 	CHECK(cxsig_salesforce_build(&salesforce.base, attempts, N, 1000000, &request) == 2);
 	CHECK_TEXT(request.method, "PATCH");
 	CHECK_TEXT(request.url, BASE "/composite/sobjects/S__c/Key__c");
+	CHECK(crm_header(&request, "Authorization") == NULL); /* for want of a credential */
 	CHECK_TEXT(request.body.data,
 			   "{\"allOrNone\":false,\"records\":[{\"attributes\":{\"type\":\"S__c\"},"
 			   "\"Key__c\":\"T-1\",\"A__c\":1},{\"attributes\":{\"type\":\"S__c\"},"

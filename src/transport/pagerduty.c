@@ -83,7 +83,9 @@ begin_event(const CxsigAlertConfig *config, const char *action, const char *key,
 {
 	cxsig_alert_request(config, request);
 	appendStringInfoString(&request->body, "{\"routing_key\":");
-	cxsig_json_append_string(&request->body, config->routing_key);
+	/* a preview is made without secrets */
+	cxsig_json_append_string(&request->body,
+							 config->routing_key != NULL ? config->routing_key : "***");
 	appendStringInfo(&request->body, ",\"event_action\":\"%s\"", action);
 	append_member(&request->body, "dedup_key", key);
 }

@@ -27,8 +27,8 @@
 PG_FUNCTION_INFO_V1(cxsig_preview_payload);
 
 static void preview_build(const CxsigTarget *target, const CxsigEvent *event, Datum *values,
-						  bool *nulls);
-static Datum preview_headers(const CxsigRequest *request);
+						  bool *nulls, List **unmapped);
+static Datum preview_headers(const CxsigRequest *request, bool token);
 static Datum preview_list(const List *texts);
 
 /* preview_payload(destination, event_id) returns (method, url, headers, body, unmapped). */
@@ -57,43 +57,53 @@ cxsig_preview_payload(PG_FUNCTION_ARGS)
 	{
 		if (target->view.mapping != NULL)
 			unmapped = cxsig_mapping_unmapped(target->view.mapping, event);
-		preview_build(target, event, values, nulls);
+		preview_build(target, event, values, nulls, &unmapped);
 	}
 	values[4] = preview_list(unmapped);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
 static void
-preview_build(const CxsigTarget *target, const CxsigEvent *event, Datum *values, bool *nulls)
+preview_build(const CxsigTarget *target, const CxsigEvent *event, Datum *values, bool *nulls,
+			  List **unmapped)
 {
 	CxsigTransport *transport = target->transport;
 	CxsigAlert alert = {CXSIG_ALERT_TRIGGER, "preview", event->occurred_at, 0};
 	CxsigAttempt attempt = {event, 1, GetCurrentTimestamp(),
 							transport->ops->alerts ? &alert : NULL};
 	CxsigRequest request = {0};
+	CxsigResult result = {0};
 
+	if (transport->ops->refuses != NULL && transport->ops->refuses(transport, &attempt, &result))
+	{
+		*unmapped = lappend(*unmapped, psprintf("nothing can be sent: %s", result.detail));
+		return;
+	}
 	(void) transport->ops->build(transport, &attempt, 1, MAX_BYTES, &request);
 	values[0] = CStringGetTextDatum(request.method);
 	values[1] = CStringGetTextDatum(request.url != NULL ? request.url : HIDDEN);
-	values[2] = preview_headers(&request);
+	values[2] = preview_headers(&request, transport->credential != NULL);
 	values[3] = PointerGetDatum(cstring_to_text_with_len(request.body.data, request.body.len));
 	memset(nulls, false, N_COLUMNS);
 }
 
+/* token: requests carry one, which is not there. */
 static Datum
-preview_headers(const CxsigRequest *request)
+preview_headers(const CxsigRequest *request, bool token)
 {
 	StringInfoData json;
 
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
+	if (token)
+		appendStringInfo(&json, "\"Authorization\":\"Bearer %s\"", HIDDEN);
 	for (int i = 0; i < request->n_headers; i++)
 	{
 		const CxsigHeader *header = &request->headers[i];
 		bool hidden = pg_strcasecmp(header->name, "authorization") == 0 ||
 					  pg_strcasecmp(header->name, "cookie") == 0;
 
-		if (i > 0)
+		if (i > 0 || token)
 			appendStringInfoChar(&json, ',');
 		cxsig_json_append_string(&json, header->name);
 		appendStringInfoChar(&json, ':');

@@ -215,7 +215,7 @@ subtest 'delivery: mapping and filter' => sub {
 				Ticket__c => '$.ticket_id',
 				Risk__c   => '$.churn_risk',
 				Source    => 'cxsig',
-				None      => '$.nothing' },
+				None      => '$.corrects' },
 			filter => '$.churn_risk == "high"' } );
 	ingest( $node, ticket => 'F-1', churn_risk => 'low' );
 	ingest( $node, ticket => 'F-2', churn_risk => 'high' );

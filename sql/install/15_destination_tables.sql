@@ -58,7 +58,7 @@ create table cxsig.destination (
 comment on table cxsig.destination is 'where signals go; changed by create_destination(), alter_destination() and their like only';
 comment on column cxsig.destination.destination_id is 'names the destination in outbox, delivery, retry and dead_letter';
 comment on column cxsig.destination.name is 'its name for people and functions';
-comment on column cxsig.destination.transport is 'how it is reached: webhook, slack, teams, pagerduty';
+comment on column cxsig.destination.transport is 'how it is reached: webhook, salesforce, hubspot, zendesk, dynamics, slack, teams, pagerduty';
 comment on column cxsig.destination.config is 'the transport''s settings, such as {"url": "https://..."}; no secrets';
 comment on column cxsig.destination.projection is 'crm, bi or ops: which fields of the canonical event are sent';
 comment on column cxsig.destination.mapping is 'instead of a projection: a template whose "$..." leaves are jsonpath into the canonical event';

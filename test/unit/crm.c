@@ -53,8 +53,10 @@ crm_event(const char *ticket, const char *record)
 CxsigAttempt
 crm_attempt(const char *ticket, const char *record)
 {
-	CxsigAttempt attempt = {.event = crm_event(ticket, record), .attempt = 1};
+	CxsigAttempt attempt = {0};
 
+	attempt.event = crm_event(ticket, record);
+	attempt.attempt = 1;
 	return attempt;
 }
 

@@ -86,7 +86,7 @@ static CxsigFollows
 answer(CxsigBatch *batch, CxsigRequest *next, CxsigResult *results)
 {
 	CxsigResponse response = {.status = 202};
-	CxsigAttempt attempt = {.attempt = 1};
+	CxsigAttempt attempt = {0};
 
 	return cxsig_follow_answer(batch, &attempt, &response, next, results);
 }

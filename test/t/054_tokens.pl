@@ -225,8 +225,14 @@ subtest 'a refresh token given anew survives kill -9' => sub {
 				"select count(*) = 1 from cxsig.token where refresh_token = "
 				  . literal( report('killed')->{refresh} ) ),
 			'the newest is kept' );
-		kill 'KILL', dispatcher_pid($node);
-		ok( wait_for( $node, 'select true' ), 'the server is back' );
+		my $pid = dispatcher_pid($node);
+		kill 'KILL', $pid;
+		ok( wait_for(
+				$node,
+				"select bool_and(pid <> $pid) from cxsig.worker_status
+					where process = 'dispatcher'"
+			),
+			'the server is back' );
 		ingest( $node, ticket => "killed-$round", account_id => 'killed' );
 		ok( idle($node), 'delivered' );
 	}

@@ -60,10 +60,11 @@ cxsig_zendesk_follow(CxsigTransport *transport, const CxsigAttempt *attempts, in
 	follow->delay_ms = 0;
 	if (cxsig_zendesk_has_job(zendesk))
 		return follow_job(zendesk, response, wait, follow, request);
-	if (zendesk->way != CXSIG_ZENDESK_SAFE || wait > MAX_WAIT_MS ||
+	if (zendesk->way != CXSIG_ZENDESK_SAFE ||
 		!follow_ticket(zendesk, attempts[0].event, response, follow, request))
 		return false;
-	follow->delay_ms = Max(follow->delay_ms, wait);
+	/* however long it is: to read, the ticket as it was before would be the one that was written */
+	follow->delay_ms = Max(follow->delay_ms, Min(wait, MAX_WAIT_MS));
 	return true;
 }
 

@@ -388,6 +388,12 @@ check_rates(void)
 	CHECK(
 		followed(CXSIG_ZENDESK_SAFE, 200, "ratelimit-remaining: 0\nratelimit-reset: 4\n", TICKET));
 	CHECK(follow.delay_ms == 4000);
+
+	/* however long: what was only read must not be taken for written */
+	memset(&follow, 0, sizeof(follow));
+	CHECK(followed(CXSIG_ZENDESK_SAFE, 200, "ratelimit-remaining: 0\nratelimit-reset: 3600\n",
+				   TICKET));
+	CHECK(follow.delay_ms == 600000);
 }
 
 /* Garbage in numbers and jobs: no success, no poison, no harm. */

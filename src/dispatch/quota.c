@@ -77,7 +77,8 @@ cxsig_quota_due(const CxsigDestination *destination, bool urgent, TimestampTz no
 	if (level == CXSIG_QUOTA_SHORT)
 		due = TimestampTzPlusMilliseconds(destination->quota.ordinary_at, pause_ms(destination));
 	else if (destination->in_flight > 0 && level == CXSIG_QUOTA_SPENT)
-		return DT_NOEND;
+		due =
+			DT_NOEND; /* one probe at a time; a batch that waits for a job is in flight for long */
 	else
 		due =
 			TimestampTzPlusMilliseconds(level == CXSIG_QUOTA_SPENT ? destination->quota.sent_at

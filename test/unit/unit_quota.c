@@ -96,6 +96,9 @@ check_levels(void)
 	cxsig_quota_sent(&destination, false, cxsig_clock_now());
 	transport.quota.resets_at = cxsig_clock_now() + INT64CONST(2000000);
 	CHECK(wait_ms(1000, false) == 2000 && wait_ms(950, false) == 2000);
+	destination.in_flight = 1;
+	CHECK(wait_ms(1000, false) == 2000);
+	destination.in_flight = 0;
 	CHECK(wait_ms(850, false) <= 100);
 	transport.quota.resets_at = cxsig_clock_now();
 	CHECK(wait_ms(1000, false) == 0 && cxsig_quota_level(&destination) == CXSIG_QUOTA_AMPLE);

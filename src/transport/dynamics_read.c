@@ -187,8 +187,8 @@ read_words(const char *body, size_t len, bool whole, CxsigResult *result)
 
 	if (len == 0)
 		return;
-	text = pnstrdup(body, len); /* a part's body is not NUL-terminated */
-	if (whole && cxsig_json_is_valid(text, len))
+	text = pnstrdup(body, len); /* a part's body is not NUL-terminated, but may have a NUL in it */
+	if (whole && cxsig_json_is_valid(text, strlen(text)))
 		error = cxsig_json_member(text, "error");
 	if (error.start != NULL && *error.start == '{')
 	{

@@ -311,6 +311,9 @@ keeper_look(CxsigKeeper *keeper, TimestampTz now, bool *gone)
 
 	if (!keeper_run(keeper, "cxsig: looking for a token", cxsig_token_task_look, &look, gone))
 	{
+		/* no end of a transaction gives it up, and nobody may want the token any more */
+		if (keeper->locked)
+			keeper->state = CXSIG_KEEPER_RELEASING;
 		cxsig_keeper_drop(&look.found);
 		return false;
 	}

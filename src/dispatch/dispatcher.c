@@ -79,6 +79,7 @@ static void turn_failed(Turn *turn);
 static void turn_look_again(Turn *turn);
 static void turn_wait(Turn *turn, WaitEventSet *set);
 static void dispatcher_shutdown(void);
+static bool flush_all(bool *gone);
 
 CXSIG_DEFINE_WAIT_EVENT(dispatcher_wait_event, "CxsigDispatcherMain")
 
@@ -477,9 +478,17 @@ dispatcher_shutdown(void)
 	}
 	SetConfigOption("lock_timeout", "250ms", PGC_USERSET, PGC_S_OVERRIDE);
 	end = TimestampTzPlusMilliseconds(cxsig_clock_now(), SHUTDOWN_WRITE_MS);
-	while (!(cxsig_token_flush(&gone) && cxsig_receipt_flush(NIL, &gone) &&
-			 cxsig_receipt_flush(cxsig_registry_checkpoints(), &gone)) &&
-		   !gone && cxsig_clock_now() < end)
+	while (!flush_all(&gone) && !gone && cxsig_clock_now() < end)
 		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50, dispatcher_wait_event());
 	ereport(LOG, (errmsg("cxsig dispatcher stopped")));
+}
+
+/* Tokens that cannot be written do not keep receipts from being. */
+static bool
+flush_all(bool *gone)
+{
+	bool tokens = cxsig_token_flush(gone);
+
+	return !*gone && cxsig_receipt_flush(NIL, gone) &&
+		   cxsig_receipt_flush(cxsig_registry_checkpoints(), gone) && tokens;
 }

@@ -248,16 +248,21 @@ append_fields(CxsigJsonSpan fields, CxsigResult *result)
 
 /*
  * A wrong field or missing rights: where another record of the request was taken, it was this one's
- * fault. Where none was, it is the destination's, and stops it; a single record's lack of rights is
- * tried again, and becomes poison only if others pass.
+ * fault. Where none was, it is the destination's, and stops it - rights only if all records lack them:
+ * what is locked or wrong says nothing of them. Otherwise, and alone, such a record is tried again, and
+ * becomes poison only if others pass.
  */
 static void
 settle_suspects(CxsigResult *results, const bool *suspect, int n)
 {
 	bool taken = false;
+	bool all = n > 1;
 
 	for (int i = 0; i < n; i++)
+	{
 		taken = taken || results[i].outcome == CXSIG_DELIVERED;
+		all = all && suspect[i];
+	}
 	for (int i = 0; i < n; i++)
 	{
 		if (!suspect[i])
@@ -267,7 +272,7 @@ settle_suspects(CxsigResult *results, const bool *suspect, int n)
 			results[i].outcome = CXSIG_POISON;
 			results[i].final = false;
 		}
-		else if (n > 1 || results[i].final)
+		else if (all || results[i].final)
 		{
 			results[i].outcome = CXSIG_UNAUTHORISED;
 			results[i].final = true;

@@ -250,6 +250,16 @@ check_suspects(void)
 	CHECK(results[0].outcome == CXSIG_UNAUTHORISED && results[0].final && results[1].final);
 	answered(1, 200, NULL, "[" BAD("INSUFFICIENT_ACCESS_OR_READONLY", "x") "]");
 	CHECK(results[0].outcome == CXSIG_RETRY);
+
+	/* one record that may not be written beside one that is locked stops nothing */
+	answered(
+		2, 200, NULL,
+		"[" BAD("INSUFFICIENT_ACCESS_OR_READONLY", "x") "," BAD("UNABLE_TO_LOCK_ROW", "x") "]");
+	CHECK(results[0].outcome == CXSIG_RETRY && results[1].outcome == CXSIG_RETRY);
+	answered(2, 200, NULL,
+			 "[" BAD("INSUFFICIENT_ACCESS_OR_READONLY",
+					 "x") "," BAD("INSUFFICIENT_ACCESS_OR_READONLY", "x") "]");
+	CHECK(results[0].outcome == CXSIG_UNAUTHORISED && results[0].final && results[1].final);
 }
 
 static void

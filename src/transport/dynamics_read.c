@@ -23,6 +23,7 @@ static void read_batch(const CxsigAttempt *attempts, int n, const CxsigResponse 
 					   CxsigResult *results);
 static void take_part(const CxsigMultipartPart *part, const CxsigAttempt *attempt,
 					  const CxsigResponse *response, CxsigResult *result);
+static void settle_refused(CxsigResult *results, int n);
 static int64 retry_after(const CxsigMultipartPart *part, const CxsigResponse *response);
 static void read_words(const char *body, size_t len, bool whole, CxsigResult *result);
 static void read_remote_id(const char *url, size_t len, CxsigResult *result);
@@ -140,6 +141,27 @@ read_batch(const CxsigAttempt *attempts, int n, const CxsigResponse *response, C
 		results[i].retry_after_ms = -1;
 		strlcpy(results[i].detail, "the answer has no part for this event",
 				sizeof(results[i].detail));
+	}
+	settle_refused(results, n);
+}
+
+/*
+ * Where another row was taken, missing rights are those to this one, and do not stop the destination;
+ * a token that has just ended is for the next request to find out.
+ */
+static void
+settle_refused(CxsigResult *results, int n)
+{
+	bool taken = false;
+
+	for (int i = 0; i < n; i++)
+		taken = taken || results[i].outcome == CXSIG_DELIVERED;
+	for (int i = 0; taken && i < n; i++)
+	{
+		if (results[i].outcome != CXSIG_UNAUTHORISED)
+			continue;
+		results[i].outcome = results[i].final ? CXSIG_POISON : CXSIG_RETRY;
+		results[i].final = false;
 	}
 }
 

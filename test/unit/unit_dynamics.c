@@ -226,7 +226,14 @@ check_parts(void)
 	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_RETRY));
 	CHECK_TEXT(results[2].detail, "the answer has no part for this event");
 	answered(N, 200, BATCH_TYPE, GOOD PART "HTTP/1.1 403 Forbidden\r\n\r\n\r\n" GOOD "--r--");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_UNAUTHORISED, CXSIG_DELIVERED) && results[1].final);
+	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_DELIVERED) && !results[1].final);
+	answered(N, 200, BATCH_TYPE, GOOD PART "HTTP/1.1 401 No\r\n\r\n\r\n" GOOD "--r--");
+	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_DELIVERED));
+	answered(N, 200, BATCH_TYPE,
+			 PART "HTTP/1.1 403 Forbidden\r\n\r\n\r\n" PART
+				  "HTTP/1.1 403 Forbidden\r\n\r\n\r\n" PART
+				  "HTTP/1.1 403 Forbidden\r\n\r\n\r\n--r--");
+	CHECK(outcomes(CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED) && results[1].final);
 	attempts[1].attempt = 2;
 	answered(N, 200, BATCH_TYPE,
 			 PART "HTTP/1.1 412 No\r\n\r\n\r\n" PART "HTTP/1.1 412 No\r\n\r\n\r\n" GOOD "--r--");

@@ -14,6 +14,10 @@
 #include "transport/alert_text.h"
 #include "transport/outcome.h"
 
+/* What of a URL is a secret for itself, and looked for. */
+#define SECRET_PART 16
+#define SECRET_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 static char *headline_of(const CxsigAlertConfig *config, const CxsigAttempt *attempt);
 static void append_who(StringInfo out, const CxsigEvent *event);
 static char *account_value(const CxsigEvent *event, const char *key);
@@ -32,6 +36,7 @@ static char *link_of(const char *url);
 static char *fill(const char *template, const CxsigEvent *event);
 static void append_encoded(StringInfo out, const char *text);
 static bool shows_secret(const CxsigAlertConfig *config, const char *words);
+static bool shows_part(const char *path, const char *words);
 
 void
 cxsig_alert_text(const CxsigAlertConfig *config, const CxsigAttempt *attempt, CxsigAlertText *text)
@@ -391,9 +396,35 @@ shows_secret(const CxsigAlertConfig *config, const char *words)
 	const char *path = strstr(config->url, "://");
 
 	if (config->routing_key != NULL)
-		return strstr(words, config->routing_key) != NULL;
+		return strstr(words, config->routing_key) != NULL || shows_part(config->routing_key, words);
 	path = path != NULL ? strchr(path + 3, '/') : NULL;
-	return path != NULL && path[1] != '\0' && strstr(words, path) != NULL;
+	return path != NULL && path[1] != '\0' &&
+		   (strstr(words, path) != NULL || shows_part(path, words));
+}
+
+/*
+ * An answer may have it escaped in one of many ways, and is cut: what is random in it is letters and
+ * digits, and longer than words are.
+ */
+static bool
+shows_part(const char *path, const char *words)
+{
+	char part[SECRET_PART + 1];
+
+	while (*path != '\0')
+	{
+		size_t len = strspn(path, SECRET_CHARS);
+
+		if (len >= SECRET_PART)
+		{
+			strlcpy(part, path, sizeof(part));
+			if (strstr(words, part) != NULL)
+				return true;
+		}
+		path += len;
+		path += strcspn(path, SECRET_CHARS);
+	}
+	return false;
 }
 
 void

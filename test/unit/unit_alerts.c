@@ -27,6 +27,7 @@ static void check_hostile(void);
 static void check_long(void);
 static void check_plain(void);
 static void check_answers(void);
+static void check_hidden(void);
 static const char *body_of(const CxsigTransportOps *ops);
 static CxsigResult answer(const CxsigTransportOps *ops, int status, const char *body);
 
@@ -41,6 +42,7 @@ unit_alerts(void)
 	check_long();
 	check_plain();
 	check_answers();
+	check_hidden();
 }
 
 static void
@@ -364,4 +366,20 @@ check_answers(void)
 				 "hidden") == NULL);
 	alert.action = CXSIG_ALERT_RESOLVE;
 	CHECK_TEXT(answer(&cxsig_teams_ops, 202, "").detail, "resolved");
+}
+
+/* A secret that an answer shows escaped, or in part, is shown. */
+static void
+check_hidden(void)
+{
+	const char *hidden = "what it answered shows the secret";
+
+	make_event();
+	CHECK_TEXT(answer(&cxsig_pagerduty_ops, 400, "no: 0123456789abcdef0123").detail, hidden);
+	CHECK_TEXT(answer(&cxsig_pagerduty_ops, 400, "no: 0123456789").detail, "no: 0123456789");
+	alerter.config.routing_key = NULL;
+	alerter.config.url = "https://h.example.com/a/run?v=1.0&sig=AbCdEfGhIjKlMnOpQrStUvWx";
+	CHECK_TEXT(answer(&cxsig_teams_ops, 400, "no: /a/run?v=1.0&amp;sig=AbCdEfGhIjKlMnOpQ").detail,
+			   hidden);
+	CHECK_TEXT(answer(&cxsig_teams_ops, 400, "no: /a/run").detail, "no: /a/run");
 }

@@ -38,6 +38,7 @@ static CxsigKeeper *keeper_create(const CxsigDestination *destination);
 static void keeper_free_unused(void);
 static bool keeper_is_wanted(const CxsigKeeper *keeper);
 static bool keeper_is_usable(const CxsigKeeper *keeper, TimestampTz now);
+static bool keeper_is_renewing(const CxsigKeeper *keeper);
 static TimestampTz keeper_due(const CxsigKeeper *keeper, TimestampTz now);
 static bool keeper_step(CxsigKeeper *keeper, TimestampTz now, bool *gone);
 static bool keeper_run(CxsigKeeper *keeper, const char *activity, CxsigTask task, void *arg,
@@ -147,6 +148,12 @@ keeper_is_usable(const CxsigKeeper *keeper, TimestampTz now)
 	return keeper->token.serial > keeper->refused && now < keeper->unusable_at;
 }
 
+static bool
+keeper_is_renewing(const CxsigKeeper *keeper)
+{
+	return keeper->state == CXSIG_KEEPER_ASKING || keeper->state == CXSIG_KEEPER_WRITING;
+}
+
 /* Is there a destination that goes on? */
 static bool
 keeper_is_wanted(const CxsigKeeper *keeper)
@@ -164,9 +171,9 @@ keeper_is_wanted(const CxsigKeeper *keeper)
 }
 
 /*
- * One that was sent with a token which has been renewed since is sent again as a matter of course. Else
- * its token is refused: once for each batch, and not again where the token was new and nothing
- * passed with it.
+ * One that was sent with a token which has been renewed since, or is at this moment, is sent again as a
+ * matter of course: a remote that rotates ends the old one before we have the new one. Else its token
+ * is refused: once for each batch, and not again where the token was new and nothing passed with it.
  */
 bool
 cxsig_token_sends_again(CxsigBatch *batch, const CxsigResult *results)
@@ -191,9 +198,12 @@ cxsig_token_sends_again(CxsigBatch *batch, const CxsigResult *results)
 		return false;
 	if (batch->token_serial < keeper->token.serial)
 		return true;
-	if (batch->reauthorised || (keeper->after_refusal && !keeper->proven))
-		return false;
-	batch->reauthorised = true;
+	if (!keeper_is_renewing(keeper))
+	{
+		if (batch->reauthorised || (keeper->after_refusal && !keeper->proven))
+			return false;
+		batch->reauthorised = true;
+	}
 	keeper->refused = Max(keeper->refused, batch->token_serial);
 	return true;
 }

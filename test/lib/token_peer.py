@@ -34,6 +34,8 @@ class Client:
         self.faults = []         # answers to the next requests for a token: [status, body]
         self.deny = False        # no token is good enough
         self.hold_ms = 0         # how long a request for a token takes
+        self.answer_ms = 0       # and its answer, once there is one
+        self.hook_ms = 0         # how long a request is under way before its token is looked at
         self.tokens = {}         # the good ones, until when
         self.asked = 0
         self.overlapped = 0      # requests for a token while another was under way
@@ -105,6 +107,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         with lock:
             client = find(rest[0])
+        if kind == "hook":
+            time.sleep(client.hook_ms / 1000)
+        with lock:
             if kind == "control":
                 client.__dict__.update(json.loads(body))
                 self.answer(200, {})
@@ -127,7 +132,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         time.sleep(client.hold_ms / 1000)
         with lock:
             client.under_way -= 1
-            return client.ask(form)
+            answer = client.ask(form)
+        time.sleep(client.answer_ms / 1000)
+        return answer
 
     def hook(self, client):
         token = self.headers.get("authorization", "").removeprefix("Bearer ")

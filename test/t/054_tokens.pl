@@ -246,6 +246,36 @@ subtest 'a refresh token given anew survives kill -9' => sub {
 	gone('killed');
 };
 
+# A token ends when the next one is given, which is before the next one is here: what arrives in between
+# is refused, and may be so twice.
+subtest 'what a renewal makes void stops nothing' => sub {
+	my $refresh = 'n33dle-refresh-void';
+
+	client(
+		'void',
+		secret     => $secret{client_secret},
+		expires_in => 2,
+		answer_ms  => 600,
+		hook_ms    => 1300,
+		rotate     => JSON::PP::true(),
+		refresh    => $refresh );
+	with_token(
+		'void',          'void',
+		'refresh_token', secrets => { %secret, refresh_token => $refresh } );
+	ingest( $node, ticket => 'void', account_id => 'void' );
+	ok( wait_report( 'void', refused => 3 ), 'refused again and again' );
+	client( 'void', hook_ms => 0 );
+	ok( idle($node), 'nothing waits any more' );
+	is( report('void')->{taken}, 1, 'it was delivered' );
+	is( $node->safe_psql(
+			'postgres',
+			"select max(attempt) from cxsig.deliveries where destination = 'void'"
+		),
+		1,
+		'with no attempt burned' );
+	gone('void');
+};
+
 subtest 'a dispatcher that is ended waits for a refresh token' => sub {
 	my $refresh = 'n33dle-refresh-ended';
 

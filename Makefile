@@ -109,6 +109,7 @@ OBJS_transport = \
 	src/transport/token_request.o \
 	src/transport/token_store.o \
 	src/transport/transport.o \
+	src/transport/verify.o \
 	src/transport/webhook.o \
 	src/transport/webhook_batch.o \
 	src/transport/webhook_config.o \
@@ -191,6 +192,7 @@ INSTALL_SQL = \
 	sql/install/43_maintain.sql \
 	sql/install/44_retention.sql \
 	sql/install/45_preview.sql \
+	sql/install/46_verify.sql \
 	sql/install/90_dump.sql \
 	sql/install/91_grants.sql
 
@@ -205,6 +207,7 @@ REGRESS = \
 	filter \
 	views \
 	repair \
+	verify \
 	alerts \
 	ingest \
 	bad_input \

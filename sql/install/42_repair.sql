@@ -18,11 +18,11 @@ create table cxsig.repair (
     first_position bigint,
     last_position  bigint,
     txid           xid8 not null default pg_catalog.pg_current_xact_id(),
-    constraint repair_kind check (kind operator(pg_catalog.=) any (array['redrive', 'replay', 'discard']))
+    constraint repair_kind check (kind operator(pg_catalog.=) any (array['redrive', 'replay', 'discard', 'verify']))
 );
-comment on table cxsig.repair is 'what redrive(), replay() and discard() did, append-only; see the view repairs';
+comment on table cxsig.repair is 'what redrive(), replay(), discard() and a verify() that repairs did, append-only; see the view repairs';
 comment on column cxsig.repair.repair_id is 'names the row';
-comment on column cxsig.repair.kind is 'redrive, replay or discard';
+comment on column cxsig.repair.kind is 'redrive, replay, discard or verify';
 comment on column cxsig.repair.destination_id is 'the destination';
 comment on column cxsig.repair.stream is 'the stream its events were put into; a call that uses both has a row for each; null where none was put into any';
 comment on column cxsig.repair.requested_at is 'when';
@@ -68,9 +68,9 @@ from (select r.*,
                              limit 1) c on true) s
     left join cxsig.destination d on d.destination_id = s.destination_id
 order by s.repair_id;
-comment on view cxsig.repairs is 'redrives, replays and discards, and how far each is, as of the destination''s last checkpoint, which is about a second old at most';
+comment on view cxsig.repairs is 'redrives, replays, discards and what verify() repaired, and how far each is, as of the destination''s last checkpoint, which is about a second old at most';
 comment on column cxsig.repairs.repair_id is 'ascends in the order of the calls';
-comment on column cxsig.repairs.kind is 'redrive, replay or discard';
+comment on column cxsig.repairs.kind is 'redrive, replay, discard or verify';
 comment on column cxsig.repairs.destination is 'the destination';
 comment on column cxsig.repairs.requested_at is 'when it was asked for';
 comment on column cxsig.repairs.requested_by is 'by whom';

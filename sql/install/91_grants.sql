@@ -62,6 +62,7 @@ grant execute on function
     cxsig.redrive,
     cxsig.replay,
     cxsig.discard,
+    cxsig.verify,
     cxsig.release_lane,
     cxsig.maintain,
     cxsig.fold,

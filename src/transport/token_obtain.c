@@ -26,11 +26,30 @@ typedef struct TokenAnswer
 	CxsigGrant grant;
 } TokenAnswer;
 
+static const char *obtain(CxsigCredential *credential, const CxsigHttpLimits *limits,
+						  const char *refused);
 static bool read_stored(const CxsigCredential *credential, CxsigToken *token);
 static void take_answer(const CxsigResponse *response, void *arg);
 
 const char *
 cxsig_token_obtain(CxsigCredential *credential, const CxsigHttpLimits *limits)
+{
+	return obtain(credential, limits, NULL);
+}
+
+const char *
+cxsig_token_replace(CxsigCredential *credential, const CxsigHttpLimits *limits)
+{
+	const char *refused = credential != NULL ? cxsig_credential_token(credential) : NULL;
+
+	if (credential != NULL && cxsig_credential_key(credential) == NULL)
+		return "the token was refused";
+	return obtain(credential, limits, refused);
+}
+
+/* A token other than the one that was refused; NULL where none was. */
+static const char *
+obtain(CxsigCredential *credential, const CxsigHttpLimits *limits, const char *refused)
 {
 	TokenAnswer answer = {credential};
 	CxsigRequest request;
@@ -40,14 +59,16 @@ cxsig_token_obtain(CxsigCredential *credential, const CxsigHttpLimits *limits)
 	if (credential == NULL || cxsig_credential_key(credential) == NULL)
 		return NULL;
 	token = palloc(sizeof(CxsigToken));
-	if (read_stored(credential, token))
+	if (read_stored(credential, token) && (refused == NULL || strcmp(token->access, refused) != 0))
 	{
 		cxsig_credential_use(credential, token);
 		return NULL;
 	}
 	if (cxsig_credential_rotates(credential))
-		return "there is no token yet: the dispatcher gets one while a destination that has this "
-			   "credential is active";
+		return refused != NULL
+				   ? "the token was refused: the dispatcher gets another as it sends the next event"
+				   : "there is no token yet: the dispatcher gets one while a destination that has "
+					 "this credential is active";
 	why = cxsig_token_build(credential, NULL, &request);
 	if (why != NULL)
 		return why;

@@ -15,4 +15,7 @@
  */
 extern const char *cxsig_token_obtain(CxsigCredential *credential, const CxsigHttpLimits *limits);
 
+/* The same where the one that it has was refused: any but that. */
+extern const char *cxsig_token_replace(CxsigCredential *credential, const CxsigHttpLimits *limits);
+
 #endif

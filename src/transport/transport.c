@@ -21,20 +21,34 @@ static const CxsigTransportOps *const transports[] = {
 const CxsigTransportOps *
 cxsig_transport_lookup(const char *name)
 {
-	StringInfoData names;
-
 	for (int i = 0; i < (int) lengthof(transports); i++)
 	{
 		if (strcmp(transports[i]->name, name) == 0)
 			return transports[i];
 	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown transport \"%s\"", name),
+			 errhint("The transports are: %s.", cxsig_transport_names(NULL))));
+}
+
+char *
+cxsig_transport_names(bool (*holds)(const CxsigTransportOps *ops))
+{
+	StringInfoData names;
 
 	initStringInfo(&names);
 	for (int i = 0; i < (int) lengthof(transports); i++)
-		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", transports[i]->name);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown transport \"%s\"", name),
-			 errhint("The transports are: %s.", names.data)));
+	{
+		if (holds == NULL || holds(transports[i]))
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", transports[i]->name);
+	}
+	return names.data;
+}
+
+bool
+cxsig_transport_reads_back(const CxsigTransportOps *ops)
+{
+	return ops->build_fetch != NULL;
 }
 
 const char *

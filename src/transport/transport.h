@@ -134,6 +134,7 @@ typedef enum CxsigRecordState
 typedef struct CxsigRecord
 {
 	CxsigRecordState state;
+	bool not_makeable; /* MISSING: and sending the event would not make it; detail is why */
 	char remote_id[128];
 	/* DIFFERS: a JSON array of {"field", "expected", "actual"}; in the scratch context */
 	const char *differences;
@@ -224,6 +225,12 @@ typedef struct CxsigTransportOps
 
 /* The transport of that name; ERROR naming the ones there are otherwise. */
 extern const CxsigTransportOps *cxsig_transport_lookup(const char *name);
+
+/* The names of those that a test holds for, NULL for all, as "webhook, salesforce, ...". */
+extern char *cxsig_transport_names(bool (*holds)(const CxsigTransportOps *ops));
+
+/* Can its records be read back? */
+extern bool cxsig_transport_reads_back(const CxsigTransportOps *ops);
 
 /* "delivered", "retry", ... */
 extern const char *cxsig_outcome_name(CxsigOutcome outcome);

@@ -128,6 +128,10 @@ read_record(const CxsigZendesk *zendesk, const CxsigEvent *event, const char *id
 	if (found.start == NULL)
 	{
 		record->state = CXSIG_RECORD_MISSING;
+		record->not_makeable = cxsig_zendesk_is_ticket(zendesk);
+		if (record->not_makeable)
+			strlcpy(record->detail, "there is no such ticket, and tickets are changed, not made",
+					sizeof(record->detail));
 		return;
 	}
 	cxsig_crm_copy_value(record->remote_id, sizeof(record->remote_id),

@@ -403,8 +403,7 @@ subtest 'what becomes newer while it is read is no difference' => sub {
 	$remote->config( 'dynamics',
 		{ faults => [ { kind => 'hold', count => 1, on => ['read'] } ] } );
 	my $session = session($node);
-	$session->query_until(
-		qr/asking/,
+	$session->query_until( qr/asking/,
 		"\\echo asking\nselect concat_ws(' ', ticket_id, state, split_part(detail, ';', 1)) from cxsig.verify('dynamics', since => '$since', repair => true);\n"
 	);
 	ok( $remote->wait_counters( 'dynamics', sub { $_[0]->{held} >= 1 } ),

@@ -185,7 +185,11 @@ set_multi_options(CxsigHttp *http, int max_connections)
 	rc |= curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http);
 	rc |= curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING);
 	/* No limit on the total here: behind it, requests that hang would keep all others waiting. */
-	rc |= curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) max_connections);
+	/*
+	 * curl counts those in use as well, and closes the one that comes back where there are more: with
+	 * room for max_connections only, requests that hang would leave the others none to keep.
+	 */
+	rc |= curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 2L * max_connections);
 	return rc == 0;
 }
 

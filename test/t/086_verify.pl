@@ -41,16 +41,9 @@ my %crm = (
 		read    => 'query',
 		secret  => 'client_secret',
 		change  => sub {
-			rest(
-				'salesforce', 'PATCH',
-				"services/data/v60.0/sobjects/CX_Signal__c/$_[0]{id}",
-				{ Sentiment__c => $_[1] } );
+			rest( 'salesforce', 'PATCH', $_[0], { Sentiment__c => $_[1] } );
 		},
-		remove => sub {
-			rest( 'salesforce', 'DELETE',
-				"services/data/v60.0/sobjects/CX_Signal__c/$_[0]{id}" );
-		}
-	},
+		path => 'services/data/v60.0/sobjects/CX_Signal__c/%s' },
 	hubspot => {
 		remote => { auth => { static_tokens => ['pat-1'] } },
 		config => {
@@ -63,15 +56,10 @@ my %crm = (
 		secret  => 'token',
 		value   => 'pat-1',
 		change  => sub {
-			rest(
-				'hubspot', 'PATCH',
-				"crm/v3/objects/tickets/$_[0]{id}",
+			rest( 'hubspot', 'PATCH', $_[0],
 				{ properties => { cxsig_sentiment => $_[1] } } );
 		},
-		remove => sub {
-			rest( 'hubspot', 'DELETE', "crm/v3/objects/tickets/$_[0]{id}" );
-		}
-	},
+		path => 'crm/v3/objects/tickets/%s' },
 	zendesk => {
 		remote => {
 			%auth,
@@ -119,16 +107,9 @@ my %crm = (
 		read    => 'read',
 		secret  => 'client_secret',
 		change  => sub {
-			rest(
-				'dynamics', 'PATCH',
-				"api/data/v9.2/cx_signals($_[0]{id})",
-				{ cx_sentiment => $_[1] } );
+			rest( 'dynamics', 'PATCH', $_[0], { cx_sentiment => $_[1] } );
 		},
-		remove => sub {
-			rest( 'dynamics', 'DELETE',
-				"api/data/v9.2/cx_signals($_[0]{id})" );
-		}
-	} );
+		path => 'api/data/v9.2/cx_signals(%s)' } );
 
 sub ask
 {
@@ -137,10 +118,11 @@ sub ask
 	return $node->safe_psql( 'postgres', $sql );
 }
 
-# What somebody else does with the API, with the token there is.
+# What somebody else does to a record, with the token there is.
 sub rest
 {
-	my ( $api, $method, $path, $body ) = @_;
+	my ( $api, $method, $record, $body ) = @_;
+	my $path  = sprintf $crm{$api}{path}, $record->{id};
 	my $token = $crm{$api}{value}
 	  || ask(
 		'select access_token from cxsig.token order by obtained_at desc limit 1'
@@ -265,9 +247,9 @@ for my $name (qw(salesforce hubspot zendesk dynamics))
 		is( verified($name), '', 'all is equal: no rows' );
 		$crm->{change}->( $remote->record( $name, 3 ), 'mixed' );
 		my $gone = '';
-		if ( $crm->{remove} )
+		if ( $crm->{path} )
 		{
-			$crm->{remove}->( $remote->record( $name, 5 ) );
+			rest( $name, 'DELETE', $remote->record( $name, 5 ) );
 			$gone = "\n5 missing";
 		}
 		my $others = all_but( $name, 3, 5 );

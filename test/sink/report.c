@@ -38,6 +38,7 @@ sink_report_stats(const SinkPath *path, SinkBuffer *out)
 	} figures[] = {
 		{"received", c->received},
 		{"requests", c->requests},
+		{"connections", c->connections},
 		{"max_batch", c->max_batch},
 		{"max_body_bytes", c->max_body_bytes},
 		{"ok", c->ok},

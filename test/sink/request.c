@@ -14,6 +14,7 @@
 #include "control.h"
 #include "delivery.h"
 #include "request.h"
+#include "tls.h"
 
 #define KEEP_BODY 65536
 
@@ -22,6 +23,7 @@ static SinkRequest *free_requests;
 static SinkRequest *request_new(void);
 static enum MHD_Result request_begin(struct MHD_Connection *connection, const char *url,
 									 const char *method, void **con_cls);
+static void count_connection(struct MHD_Connection *connection, SinkPath *path);
 static enum MHD_Result delivery_finish(SinkRequest *request, struct MHD_Connection *connection);
 
 static SinkRequest *
@@ -52,10 +54,39 @@ request_begin(struct MHD_Connection *connection, const char *url, const char *me
 	}
 	request = request_new();
 	request->path = path;
-	if (path != NULL && ++path->in_flight > path->max_in_flight)
-		path->max_in_flight = path->in_flight;
+	if (path != NULL)
+	{
+		count_connection(connection, path);
+		if (++path->in_flight > path->max_in_flight)
+			path->max_in_flight = path->in_flight;
+	}
 	*con_cls = request;
 	return MHD_YES;
+}
+
+/* A connection remembers the path of its last request: kept open, it counts once. */
+static void
+count_connection(struct MHD_Connection *connection, SinkPath *path)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	SinkPath **last = info->socket_context;
+
+	if (*last == path)
+		return;
+	*last = path;
+	path->counters.connections++;
+}
+
+void
+sink_request_connection(void *cls, struct MHD_Connection *connection, void **context,
+						enum MHD_ConnectionNotificationCode what)
+{
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		*context = sink_alloc(sizeof(SinkPath *));
+	else
+		free(*context);
+	sink_tls_connection(cls, connection, context, what);
 }
 
 /* Called when the body is there, and again each time a wait is over. */

@@ -43,7 +43,9 @@ typedef struct SinkRequest
 	struct SinkRequest *next_free;
 } SinkRequest;
 
-/* The two callbacks of the daemon. */
+/* The callbacks of the daemon; that of connections is given the SinkTls. */
+extern void sink_request_connection(void *cls, struct MHD_Connection *connection, void **context,
+									enum MHD_ConnectionNotificationCode what);
 extern enum MHD_Result sink_request_handle(void *cls, struct MHD_Connection *connection,
 										   const char *url, const char *method, const char *version,
 										   const char *upload_data, size_t *upload_data_size,

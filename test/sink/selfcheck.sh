@@ -193,6 +193,13 @@ is 'and is the same body' "$(stat /in/big repeats)$(stat /in/big body_mismatch)"
 event huge T-1 1 ",\"pad\":\"$pad$pad$pad$pad\"" >"$dir/huge"
 is 'one over 16 MB does not' "$(answer /in/big "@$dir/huge")" 413
 
+# --- connections
+curl -s -m 10 -o /dev/null --data-binary "$(event c1 T-1 1)" "$base_main/in/kept" \
+	--next -s -o /dev/null --data-binary "$(event c2 T-1 2)" "$base_main/in/kept"
+is 'a connection that is kept counts once' "$(stat /in/kept requests)$(stat /in/kept connections)" 21
+answer /in/kept "$(event c3 T-1 3)" >/dev/null
+is 'and another once more' "$(stat /in/kept connections)" 2
+
 # --- batches
 batch_type='Content-Type: application/cloudevents-batch+json; charset=UTF-8'
 two="[$(event x1 T-1 1),$(event x2 T-2 2)]"

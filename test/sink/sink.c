@@ -227,7 +227,7 @@ start_daemon(const SinkOptions *options)
 		flags, 0, NULL, NULL, sink_request_handle, NULL, MHD_OPTION_EXTERNAL_LOGGER, daemon_log,
 		(void *) options, MHD_OPTION_SOCK_ADDR, (struct sockaddr *) &address,
 		MHD_OPTION_NOTIFY_COMPLETED, sink_request_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-		sink_tls_connection, (void *) &options->tls, MHD_OPTION_CONNECTION_LIMIT, 10000u,
+		sink_request_connection, (void *) &options->tls, MHD_OPTION_CONNECTION_LIMIT, 10000u,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY,
 		MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);

@@ -79,6 +79,7 @@ typedef struct SinkCounters
 {
 	int64_t received; /* attempts at events, malformed ones included */
 	int64_t requests;
+	int64_t connections;	/* that they came on: one that is kept open counts once */
 	int64_t max_batch;		/* events in one of them */
 	int64_t max_body_bytes; /* bytes in one of them */
 	int64_t ok;

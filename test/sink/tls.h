@@ -25,7 +25,7 @@ extern bool sink_tls_is_version(const char *version);
 /* Fill in the options; ends the process where a file cannot be read. */
 extern void sink_tls_options(const SinkTls *tls, struct MHD_OptionItem *items);
 
-/* MHD_OPTION_NOTIFY_CONNECTION: with a client CA, a handshake without its certificate fails. */
+/* For MHD_OPTION_NOTIFY_CONNECTION: with a client CA, a handshake without its certificate fails. */
 extern void sink_tls_connection(void *cls, struct MHD_Connection *connection, void **context,
 								enum MHD_ConnectionNotificationCode what);
 

@@ -12,10 +12,11 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $sink  = CxsigTest::Sink->start;
+my $apart = CxsigTest::Sink->start;
 my $node  = cxsig_node( 'isolated', conf => "cxsig.max_connections = 32\n" );
 my %hangs = ( options => { concurrency => 24, total_timeout_ms => 600_000 } );
 
-destination( $node, "hang$_", $sink->url( "hang$_", hang => 1 ), %hangs )
+destination( $node, "hang$_", $apart->url( "hang$_", hang => 1 ), %hangs )
   for 1 .. 2;
 load_signals( $node, tickets => 100 );
 ok( wait_for(
@@ -27,6 +28,15 @@ destination( $node, 'other', $sink->url('other') );
 load_signals( $node, tickets => 50, prefix => 'other' );
 ok( $sink->wait_ok( 'other', 50, 20 ),
 	'isolated: another destination gets its events at once' );
+
+for my $round ( 1 .. 10 )
+{
+	load_signals( $node, tickets => 20, prefix => "round$round" );
+	$sink->wait_ok( 'other', 50 + 20 * $round, 20 )
+	  or die "round $round did not arrive";
+}
+cmp_ok( $sink->stats('other')->{connections},
+	'<=', 16, 'isolated: on connections that it keeps' );
 $node->safe_psql( 'postgres',
 	'select count(cxsig.drop_destination(name)) from cxsig.destination' );
 

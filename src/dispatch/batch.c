@@ -125,8 +125,12 @@ cxsig_batch_halve(CxsigBatch *batch)
 	CxsigDestination *destination = batch->destination;
 	int n = batch->n / 2;
 	CxsigBatch *second = batch_create(destination, batch->n - n);
+	int i;
 
 	Assert(batch->n > 1);
+	/* it was the batch that was refused: of no event was it an attempt */
+	for (i = 0; i < batch->n; i++)
+		batch->items[i]->attempt--;
 	second->backfill = batch->backfill;
 	second->n = batch->n - n;
 	memcpy(second->items, batch->items + n, second->n * sizeof(CxsigItem *));

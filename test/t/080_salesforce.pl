@@ -7,15 +7,15 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CxsigCrm;
 use CxsigRemote;
 use CxsigTest;
 use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $remote = CxsigRemote->start;
-my $node   = cxsig_node('salesforce');
-my $since;
+my $remote  = CxsigRemote->start;
+my $node    = cxsig_node('salesforce');
 my %mapping = (
 	Sentiment__c => '$.sentiment',
 	Evidence__c  => '$.evidence_url',
@@ -35,83 +35,38 @@ sub salesforce
 {
 	my ( $name, %with ) = @_;
 
-	$since = ask('select clock_timestamp()');
-	$remote->reset('salesforce');
-	$remote->config(
+	crm_destination(
+		$node, $remote,
 		'salesforce',
-		{   auth => {
+		$name,
+		remote => {
+			auth => {
 				clients => { $name => 's3cret' },
 				flows   => ['client_credentials'] },
-			%{ $with{remote} || {} } } );
-	destination(
-		$node, $name,
-		$remote->url('salesforce'),
-		transport => 'salesforce',
-		config    => {
+			%{ $with{remote} || {} } },
+		config => {
 			auth        => { client_id => $name },
 			object      => 'CX_Signal__c',
 			external_id => { field => 'Ticket_Key__c' },
 			%{ $with{config} || {} } },
 		options => {
-			mapping               => \%mapping,
-			retry_initial_ms      => 50,
-			retry_max_ms          => 500,
-			first_byte_timeout_ms => 1000,
-			total_timeout_ms      => 20000,
+			mapping => \%mapping,
 			%{ $with{options} || {} } },
 		secrets => { client_secret => 's3cret' } );
 	return;
 }
 
-sub gone
-{
-	my ($name) = @_;
-
-	ask( 'select cxsig.drop_destination(' . literal($name) . ')' );
-	return;
-}
-
-# load(tickets => N, revisions => N, prefix => 'T'): a transaction of so many revisions of each ticket.
-sub load
-{
-	my (%load)    = @_;
-	my $tickets   = $load{tickets}   || 10;
-	my $revisions = $load{revisions} || 1;
-	my $prefix    = literal( $load{prefix} || 'T-' );
-
-	return ask(<<"SQL");
-select count(*)
-from (select clock_timestamp() as base) now,
-	cxsig.ingest_batch((
-		select jsonb_agg(jsonb_build_object('ticket_id', $prefix || t, 'source_system', 'test',
-			'occurred_at', now.base + r * interval '1 microsecond',
-			'sentiment', (array['negative', 'neutral', 'positive'])[1 + (t + r) % 3],
-			'evidence_url', 'https://help.example.com/' || t || '/' || r) order by r, t)
-		from generate_series(1, $tickets) t, generate_series(1, $revisions) r), 'raise') i
-SQL
-}
-
-# Tests: there is one record for each ticket, with the fields of its newest revision, and it never had
-# older ones after.
-sub holds_newest
+# holds_newest() of this CRM's fields.
+sub newest
 {
 	my ($what) = @_;
-	my @there = split /\n/,
-	  $remote->records_text(
-		'salesforce', 'Ticket_Key__c', 'Version__c', 'Sentiment__c',
-		'Evidence__c' );
-	my @wanted = split /\n/, ask(<<"SQL");
-select distinct on (ticket_id) concat_ws(E'\\t', ticket_id, version, sentiment, evidence_url)
-from cxsig.event where recorded_at >= '$since' order by ticket_id, version desc
-SQL
 
-	is( join( "\n", sort @there ),
-		join( "\n", sort @wanted ),
-		"$what: one record each, equal to the newest revision" );
-	is( scalar $remote->regressions( 'salesforce', 'Version__c' ),
-		0, "$what: none ever was older than before" );
-	is( scalar $remote->duplicates('salesforce'),
-		0, "$what: none is there twice" );
+	holds_newest(
+		$node, $remote, 'salesforce', $what,
+		key       => 'Ticket_Key__c',
+		version   => 'Version__c',
+		sentiment => 'Sentiment__c',
+		evidence  => 'Evidence__c' );
 	return;
 }
 
@@ -126,21 +81,21 @@ subtest 'newest: whatever befalls requests' => sub {
 				{ kind => '503',     probability => 0.05 },
 				{ kind => 'timeout', probability => 0.02 },
 				{ kind => 'row',     match       => 'T-7', count => 2 } ] } );
-	load( tickets => 200, revisions => 2 ) for 1 .. 5;
+	load_revisions( $node, tickets => 200, revisions => 2 ) for 1 .. 5;
 	ok( idle( $node, 180 ), 'all has its outcome' );
-	holds_newest('faults');
+	newest('faults');
 	is( ask(q(select count(*) from cxsig.dead_letters)), 0, 'none is dead' );
 	is( ask(q(select count(*) from cxsig.deliveries where destination = 'faults'
 			and outcome = 'delivered' and remote_id is null)
 		),
 		0,
 		'each receipt has the id of its record' );
-	gone('faults');
+	drop_destination( $node, 'faults' );
 };
 
 subtest 'poison: a bad field poisons only its own record' => sub {
 	salesforce( 'poison', options => { paused => JSON::PP::true() } );
-	load( tickets => 30, prefix => 'P-' );
+	load_revisions( $node, tickets => 30, prefix => 'P-' );
 	ingest(
 		$node,
 		ticket       => 'P-bad',
@@ -156,20 +111,42 @@ subtest 'poison: a bad field poisons only its own record' => sub {
 	is( $remote->total('salesforce'), 30, 'the others are there' );
 	is( $remote->requests( 'salesforce', 'upsert' ),
 		1, 'and it took one request' );
-	gone('poison');
+	drop_destination( $node, 'poison' );
+};
+
+subtest 'race: one that is lost after a batch was refused as a whole' => sub {
+	salesforce(
+		'race',
+		options => { paused => JSON::PP::true() },
+		remote  => {
+			faults => [
+				{ kind => '400', count => 1, code => 'JSON_PARSER_ERROR' },
+				{   kind  => 'row',
+					match => 'R-7',
+					count => 1,
+					code  => 'DUPLICATE_VALUE' } ] } );
+	load_revisions( $node, tickets => 8, prefix => 'R-' );
+	ask(q(select cxsig.resume_destination('race')));
+	ok( idle($node), 'all has its outcome' );
+	is( ask(q(select string_agg(ticket_id || ' ' || reason, ', ') from cxsig.dead_letters where destination = 'race')
+		),
+		'',
+		'it is tried once more' );
+	newest('race');
+	drop_destination( $node, 'race' );
 };
 
 subtest 'token: ends in mid-run' => sub {
 	salesforce( 'token', options => { batch_size => 10 } );
-	load( tickets => 20, prefix => 'E-' );
+	load_revisions( $node, tickets => 20, prefix => 'E-' );
 	ok( idle($node), 'with the first' );
 	$remote->revoke('salesforce');
-	load( tickets => 20, prefix => 'F-' );
+	load_revisions( $node, tickets => 20, prefix => 'F-' );
 	ok( idle($node), 'with the next' );
-	holds_newest('token');
+	newest('token');
 	is( $remote->repeats( 'salesforce', 'Version__c' ),
 		0, 'and nothing was written twice' );
-	gone('token');
+	drop_destination( $node, 'token' );
 };
 
 subtest 'setup: a wrong object stops the destination' => sub {
@@ -179,7 +156,7 @@ subtest 'setup: a wrong object stops the destination' => sub {
 		),
 		qr/^false .*NOT_FOUND/,
 		'a ping tells' );
-	load( tickets => 5, prefix => 'W-' );
+	load_revisions( $node, tickets => 5, prefix => 'W-' );
 	ok( wait_for(
 			$node,
 			q(select state = 'stopped' from cxsig.destination_status where name = 'wrong')
@@ -197,7 +174,7 @@ subtest 'setup: a wrong object stops the destination' => sub {
 	is( $remote->total('salesforce'), 5, 'and is there' );
 	is( ask(q(select ok from cxsig.test_destination('wrong'))),
 		't', 'a ping tells' );
-	gone('wrong');
+	drop_destination( $node, 'wrong' );
 };
 
 $node->stop;

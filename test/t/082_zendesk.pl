@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CxsigCrm;
 use CxsigRemote;
 use CxsigTest;
 use JSON::PP ();
@@ -23,7 +24,6 @@ my @fields    = (
 	{ id => $sentiment, title => 'Sentiment', type => 'text' },
 	{ id => $evidence,  title => 'Evidence',  type => 'text' },
 	{ id => $version,   title => 'Version',   type => 'integer' } );
-my $since;
 my %of_ticket = (
 	custom_fields => {
 		$sentiment => '$.sentiment',
@@ -42,81 +42,39 @@ sub zendesk
 {
 	my ( $name, %with ) = @_;
 
-	$since = ask('select clock_timestamp()');
-	$remote->reset('zendesk');
-	$remote->config(
+	crm_destination(
+		$node, $remote,
 		'zendesk',
-		{   auth          => { clients => { $name => 's3cret' } },
+		$name,
+		remote => {
+			auth          => { clients => { $name => 's3cret' } },
 			ticket_fields => \@fields,
 			tickets       => {
 				from => 1,
 				to   => $with{tickets} || 20,
 				each => { tags => [ 'vip', 'billing' ] } },
-			%{ $with{remote} || {} } } );
-	destination(
-		$node, $name,
-		$remote->url('zendesk'),
-		transport => 'zendesk',
-		config    =>
+			%{ $with{remote} || {} } },
+		config =>
 		  { auth => { client_id => $name }, %{ $with{config} || {} } },
 		options => {
-			mapping               => \%of_ticket,
-			retry_initial_ms      => 50,
-			retry_max_ms          => 500,
-			first_byte_timeout_ms => 1000,
-			total_timeout_ms      => 20000,
+			mapping => \%of_ticket,
 			%{ $with{options} || {} } },
 		secrets => { client_secret => 's3cret', %{ $with{secrets} || {} } } );
 	return;
 }
 
-sub gone
-{
-	my ($name) = @_;
-
-	ask( 'select cxsig.drop_destination(' . literal($name) . ')' );
-	return;
-}
-
-# load(tickets => N, revisions => N, from => N): a transaction of so many revisions of each ticket.
-sub load
-{
-	my (%load)    = @_;
-	my $from      = $load{from} || 1;
-	my $to        = $from + ( $load{tickets} || 10 ) - 1;
-	my $revisions = $load{revisions} || 1;
-	my $more      = literal( to_json( $load{fields} || {} ) );
-
-	return ask(<<"SQL");
-select count(*)
-from (select clock_timestamp() as base) now,
-	cxsig.ingest_batch((
-		select jsonb_agg(jsonb_build_object('ticket_id', t::text, 'source_system', 'test',
-			'occurred_at', now.base + r * interval '1 microsecond',
-			'sentiment', (array['negative', 'neutral', 'positive'])[1 + (t + r) % 3],
-			'evidence_url', 'https://help.example.com/' || t || '/' || r) || $more order by r, t)
-		from generate_series($from, $to) t, generate_series(1, $revisions) r), 'raise') i
-SQL
-}
-
-# Tests: each ticket that a signal is about has the fields of its newest revision, and never had older
-# ones after.
-sub holds_newest
+# holds_newest() of this CRM's fields.
+sub newest
 {
 	my ($what) = @_;
-	my @there = grep { !/\\N/ } split /\n/,
-	  $remote->records_text( 'zendesk', 'key', $version, $sentiment,
-		$evidence );
-	my @wanted = split /\n/, ask(<<"SQL");
-select distinct on (ticket_id) concat_ws(E'\\t', ticket_id, version, sentiment, evidence_url)
-from cxsig.event where recorded_at >= '$since' order by ticket_id, version desc
-SQL
 
-	is( join( "\n", sort @there ),
-		join( "\n", sort @wanted ),
-		"$what: all fields are the newest revision's" );
-	is( scalar $remote->regressions( 'zendesk', $version ),
-		0, "$what: none ever was older than before" );
+	holds_newest(
+		$node, $remote, 'zendesk', $what,
+		key       => 'key',
+		version   => $version,
+		sentiment => $sentiment,
+		evidence  => $evidence,
+		seeded    => 1 );
 	return;
 }
 
@@ -144,9 +102,10 @@ subtest 'newest: whatever befalls requests and jobs' => sub {
 					probability => 0.02,
 					code        => 'UpdateConflict' },
 				{ kind => '401', probability => 0.1, count => 1 } ] } );
-	load( tickets => 60, revisions => 2 ) for 1 .. 4;
+	load_revisions( $node, prefix => q(), tickets => 60, revisions => 2 )
+	  for 1 .. 4;
 	ok( idle( $node, 120 ), 'all has its outcome' );
-	holds_newest('after faults');
+	newest('after faults');
 	is( ask(q(select count(*) from cxsig.dead_letters where destination = 'faults')
 		),
 		0,
@@ -159,15 +118,15 @@ subtest 'newest: whatever befalls requests and jobs' => sub {
 	my $faults = $remote->counters('zendesk')->{faults};
 	cmp_ok( scalar keys %{$faults}, '>=', 4, 'there were faults' )
 	  or diag( to_json($faults) );
-	gone('faults');
+	drop_destination( $node, 'faults' );
 };
 
 subtest 'jobs: asked after until their end' => sub {
 	zendesk( 'jobs',
 		remote => { jobs => { queue_ms => 600, work_ms => 900 } } );
-	load( tickets => 20 );
+	load_revisions( $node, prefix => q(), tickets => 20 );
 	ok( idle($node), 'all has its outcome' );
-	holds_newest('after a slow job');
+	newest('after a slow job');
 	my ($job) = @{ $remote->call( 'GET', '/zendesk/jobs' )->{jobs} };
 	is( $job->{status}, 'completed', 'it came to its end' );
 	cmp_ok( $job->{polls}, '>=', 2,  'it was asked after' );
@@ -179,7 +138,7 @@ subtest 'jobs: asked after until their end' => sub {
 		),
 		20,
 		'no receipt is older than the end of the job' );
-	gone('jobs');
+	drop_destination( $node, 'jobs' );
 };
 
 subtest
@@ -193,16 +152,16 @@ subtest
 				end     => [
 					{ status => 'failed', rows => 3 },
 					{ status => 'killed', rows => 2 } ] } } );
-	load( tickets => 20 );
+	load_revisions( $node, prefix => q(), tickets => 20 );
 	ok( idle($node), 'all has its outcome' );
-	holds_newest('after jobs that failed');
+	newest('after jobs that failed');
 	is( ask(q(select count(*) from cxsig.dead_letters where destination = 'ended')
 		),
 		0,
 		'nothing is dead' );
 	is( $remote->repeats( 'zendesk', $version ),
 		0, 'what had been changed is not changed again' );
-	gone('ended');
+	drop_destination( $node, 'ended' );
   };
 
 subtest 'poison: what a job refuses, and what has no ticket, alone' => sub {
@@ -214,7 +173,7 @@ subtest 'poison: what a job refuses, and what has no ticket, alone' => sub {
 					match   => '7',
 					count   => 1,
 					message => 'Sentiment: is invalid' } ] } );
-	load( tickets => 22 );
+	load_revisions( $node, prefix => q(), tickets => 22 );
 	ingest( $node, ticket => 'T-17' );
 	ok( idle($node), 'all has its outcome' );
 	is( ask(q(select string_agg(ticket_id || ': ' || reason, E'\n' order by ticket_id)
@@ -229,7 +188,7 @@ subtest 'poison: what a job refuses, and what has no ticket, alone' => sub {
 		),
 		19,
 		'the others were delivered at once' );
-	gone('poison');
+	drop_destination( $node, 'poison' );
 };
 
 subtest
@@ -241,14 +200,15 @@ subtest
 		remote  => {
 			jobs   => { work_ms   => 200,  max        => 2 },
 			limits => { window_ms => 1500, window_max => 12 } } );
-	load( tickets => 20, revisions => 1 ) for 1 .. 2;
+	load_revisions( $node, prefix => q(), tickets => 20, revisions => 1 )
+	  for 1 .. 2;
 	ok( idle( $node, 120 ), 'all has its outcome' );
-	holds_newest('under limits');
+	newest('under limits');
 	is( ask(q(select count(*) from cxsig.dead_letters where destination = 'limits')
 		),
 		0,
 		'nothing is dead' );
-	gone('limits');
+	drop_destination( $node, 'limits' );
   };
 
 my %tagged = (
@@ -259,11 +219,19 @@ my %tagged = (
 
 subtest 'tags: added beside those that are there' => sub {
 	zendesk( 'tags', options => { mapping => \%tagged } );
-	load( tickets => 10, fields => { churn_risk => 'low' } );
+	load_revisions(
+		$node,
+		prefix  => q(),
+		tickets => 10,
+		fields  => { churn_risk => 'low' } );
 	ok( idle($node), 'all has its outcome' );
-	load( tickets => 10, fields => { churn_risk => 'high' } );
+	load_revisions(
+		$node,
+		prefix  => q(),
+		tickets => 10,
+		fields  => { churn_risk => 'high' } );
 	ok( idle($node), 'once more' );
-	holds_newest('with tags');
+	newest('with tags');
 	is_deeply(
 		[   map { join ' ', @{ $_->{fields}{tags} } }
 			  $remote->records( 'zendesk', limit => 10 ) ],
@@ -272,7 +240,7 @@ subtest 'tags: added beside those that are there' => sub {
 	);
 	is( $remote->requests( 'zendesk', 'ticket_update_many' ),
 		0, 'a request for each' );
-	gone('tags');
+	drop_destination( $node, 'tags' );
 };
 
 subtest 'tags: what an agent changes meanwhile is kept' => sub {
@@ -282,7 +250,11 @@ subtest 'tags: what an agent changes meanwhile is kept' => sub {
 		remote  => {
 			faults =>
 			  [ { kind => 'hold', count => 1, on => ['ticket_update'] } ] } );
-	load( tickets => 1, fields => { churn_risk => 'high' } );
+	load_revisions(
+		$node,
+		prefix  => q(),
+		tickets => 1,
+		fields  => { churn_risk => 'high' } );
 	ok( $remote->wait_counters( 'zendesk', sub { $_[0]->{held} >= 1 } ),
 		'a change is on its way' );
 	$remote->call( 'POST', '/zendesk/agent', {},
@@ -300,7 +272,7 @@ subtest 'tags: what an agent changes meanwhile is kept' => sub {
 		),
 		1,
 		'and no attempt was burned' );
-	gone('agent');
+	drop_destination( $node, 'agent' );
 };
 
 subtest 'tags: alike changes share a request' => sub {
@@ -313,7 +285,11 @@ subtest 'tags: alike changes share a request' => sub {
 				tags     => { add => ['$.churn_risk'], remove => ['billing'] }
 			},
 			paused => JSON::PP::true() } );
-	load( tickets => 10, fields => { churn_risk => 'high' } );
+	load_revisions(
+		$node,
+		prefix  => q(),
+		tickets => 10,
+		fields  => { churn_risk => 'high' } );
 	ask(q(select cxsig.resume_destination('alike')));
 	ok( idle($node), 'all has its outcome' );
 	is_deeply(
@@ -323,7 +299,7 @@ subtest 'tags: alike changes share a request' => sub {
 		'all are changed' );
 	is( $remote->requests( 'zendesk', 'ticket_update_many' ),
 		1, 'by one request' );
-	gone('alike');
+	drop_destination( $node, 'alike' );
 };
 
 subtest 'tokens: each refresh token is used once' => sub {
@@ -340,16 +316,16 @@ subtest 'tokens: each refresh token is used once' => sub {
 		secrets => { refresh_token => 'first' } );
 	for my $round ( 1 .. 4 )
 	{
-		load( tickets => 5 );
+		load_revisions( $node, prefix => q(), tickets => 5 );
 		ok( idle($node), "round $round: all has its outcome" );
 		$remote->expire('zendesk');
 		$node->restart if $round == 2;
 	}
-	holds_newest('with new tokens');
+	newest('with new tokens');
 	my $tokens = $remote->counters('zendesk')->{tokens};
 	is( $tokens->{reused}, 0, 'none was used twice' );
 	cmp_ok( $tokens->{issued}, '>=', 4, 'a new one each time' );
-	gone('rotate');
+	drop_destination( $node, 'rotate' );
 };
 
 subtest
@@ -383,7 +359,7 @@ subtest
 				  $remote->records( 'zendesk', object => $kind ) ],
 			[ map { "A-$_ A-$_ high" } 0 .. 2 ],
 			"$kind: one each, and the newest" );
-		gone($kind);
+		drop_destination( $node, $kind );
 	}
   };
 
@@ -398,7 +374,7 @@ subtest 'test_destination says whose token it is, and changes nothing' =>
 		'f', 'and one that is refused' );
 	is( $remote->total( 'zendesk', object => 'ticket' ),
 		20, 'the tickets are as they were' );
-	gone('ping');
+	drop_destination( $node, 'ping' );
   };
 
 subtest 'config: what is wrong is named' => sub {

@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CxsigCrm;
 use CxsigRemote;
 use CxsigTest;
 use JSON::PP ();
@@ -15,8 +16,7 @@ use Test::More;
 
 my $remote = CxsigRemote->start;
 my $node   = cxsig_node('dynamics');
-my $since;
-my %table = (
+my %table  = (
 	name    => 'cx_signal',
 	set     => 'cx_signals',
 	columns => {
@@ -46,19 +46,17 @@ sub dynamics
 	my ( $name, %with ) = @_;
 	my $url = $remote->url('dynamics');
 
-	$since = ask('select clock_timestamp()');
-	$remote->reset('dynamics');
-	$remote->config(
+	crm_destination(
+		$node, $remote,
 		'dynamics',
-		{   auth =>
+		$name,
+		remote => {
+			auth =>
 			  { clients => { $name => 's3cret' }, scope => "$url/.default" },
 			tenant => 'acme.example',
 			tables => [ \%table ],
-			%{ $with{remote} || {} } } );
-	destination(
-		$node, $name, $url,
-		transport => 'dynamics',
-		config    => {
+			%{ $with{remote} || {} } },
+		config => {
 			auth => {
 				client_id => $name,
 				token_url => "$url/acme.example/oauth2/v2.0/token" },
@@ -67,65 +65,26 @@ sub dynamics
 			keys        => { cx_source => "cx'sig" },
 			%{ $with{config} || {} } },
 		options => {
-			mapping               => \%mapping,
-			retry_initial_ms      => 50,
-			retry_max_ms          => 500,
-			first_byte_timeout_ms => 1000,
-			total_timeout_ms      => 20000,
+			mapping => \%mapping,
 			%{ $with{options} || {} } },
 		secrets => { client_secret => 's3cret' } );
 	return;
 }
 
-sub gone
-{
-	my ($name) = @_;
-
-	ask( 'select cxsig.drop_destination(' . literal($name) . ')' );
-	return;
-}
-
-# load(tickets => N, revisions => N, prefix => 'T'): a transaction of so many revisions of each ticket.
-sub load
-{
-	my (%load)    = @_;
-	my $tickets   = $load{tickets}   || 10;
-	my $revisions = $load{revisions} || 1;
-	my $prefix    = literal( $load{prefix} || 'T-' );
-
-	return ask(<<"SQL");
-select count(*)
-from (select clock_timestamp() as base) now,
-	cxsig.ingest_batch((
-		select jsonb_agg(jsonb_build_object('ticket_id', $prefix || t, 'source_system', 'test',
-			'occurred_at', now.base + r * interval '1 microsecond',
-			'sentiment', (array['negative', 'neutral', 'positive'])[1 + (t + r) % 3],
-			'evidence_url', 'https://help.example.com/' || t || '/' || r) order by r, t)
-		from generate_series(1, $tickets) t, generate_series(1, $revisions) r), 'raise') i
-SQL
-}
-
-# Tests: there is one row for each ticket, with the fields of its newest revision, and it never had
-# older ones after.
-sub holds_newest
+# holds_newest() of this CRM's fields.
+sub newest
 {
 	my ($what) = @_;
-	my @there = split /\n/,
-	  $remote->records_text( 'dynamics', 'cx_key', 'cx_version',
-		'cx_sentiment', 'cx_evidence' );
-	my @wanted = split /\n/, ask(<<"SQL");
-select distinct on (ticket_id) concat_ws(E'\\t', ticket_id, version,
-	case sentiment when 'negative' then 1 when 'neutral' then 2 else 3 end, evidence_url)
-from cxsig.event where recorded_at >= '$since' order by ticket_id, version desc
-SQL
 
-	is( join( "\n", sort @there ),
-		join( "\n", sort @wanted ),
-		"$what: one row each, equal to the newest revision" );
-	is( scalar $remote->regressions( 'dynamics', 'cx_version' ),
-		0, "$what: none ever was older than before" );
-	is( scalar $remote->duplicates('dynamics'),
-		0, "$what: none is there twice" );
+	holds_newest(
+		$node, $remote, 'dynamics', $what,
+		key       => 'cx_key',
+		version   => 'cx_version',
+		sentiment => 'cx_sentiment',
+		evidence  => 'cx_evidence',
+		mood      =>
+		  q(case sentiment when 'negative' then 1 when 'neutral' then 2 else 3 end)
+	);
 	return;
 }
 
@@ -149,9 +108,9 @@ subtest 'newest: whatever befalls requests' => sub {
 					status      => 412,
 					count       => 3 },
 				{ kind => '401', probability => 0.1, count => 1 } ] } );
-	load( tickets => 80, revisions => 2 ) for 1 .. 4;
+	load_revisions( $node, tickets => 80, revisions => 2 ) for 1 .. 4;
 	ok( idle( $node, 120 ), 'all has its outcome' );
-	holds_newest('after faults');
+	newest('after faults');
 	is( ask(q(select count(*) from cxsig.dead_letters where destination = 'faults')
 		),
 		0,
@@ -166,7 +125,7 @@ subtest 'newest: whatever befalls requests' => sub {
 		where destination = 'faults' and outcome = 'delivered' group by 1)
 	);
 	is_deeply( \%receipts, \%ids, 'each receipt has the id of its row' );
-	gone('faults');
+	drop_destination( $node, 'faults' );
 };
 
 subtest 'batches: as many as they may be, and one by itself' => sub {
@@ -174,15 +133,15 @@ subtest 'batches: as many as they may be, and one by itself' => sub {
 		options =>
 		  { batch_size => 50, concurrency => 1, paused => JSON::PP::true() }
 	);
-	load( tickets => 101 );
+	load_revisions( $node, tickets => 101 );
 	ask(q(select cxsig.resume_destination('batches')));
 	ok( idle($node), 'all has its outcome' );
-	holds_newest('in batches');
+	newest('in batches');
 	is( $remote->requests( 'dynamics', 'batch', 200 ),
 		2, 'two batches of 50' );
 	is( $remote->requests( 'dynamics', 'upsert', 204 ),
 		1, 'and one row by itself' );
-	gone('batches');
+	drop_destination( $node, 'batches' );
 };
 
 subtest 'poison: a row that is refused, alone' => sub {
@@ -196,7 +155,7 @@ subtest 'poison: a row that is refused, alone' => sub {
 					count   => 1,
 					code    => '0x80040265',
 					message => 'A rule says no.' } ] } );
-	load( tickets => 20 );
+	load_revisions( $node, tickets => 20 );
 	ingest( $node, ticket => 'A/1' );
 	ingest(
 		$node,
@@ -219,7 +178,7 @@ subtest 'poison: a row that is refused, alone' => sub {
 		'the others were delivered at once' );
 	is( $remote->counters('dynamics')->{refused}{'character in key'} || 0,
 		0, 'what no URL can carry was not sent' );
-	gone('poison');
+	drop_destination( $node, 'poison' );
 };
 
 subtest 'keys: quotes and other letters' => sub {
@@ -240,7 +199,7 @@ subtest 'keys: quotes and other letters' => sub {
 		  ->{fields}{cx_sentiment},
 		3,
 		'finds its row' );
-	gone('keys');
+	drop_destination( $node, 'keys' );
 };
 
 subtest 'limits: nobody sends while there is to be waited' => sub {
@@ -253,31 +212,31 @@ subtest 'limits: nobody sends while there is to be waited' => sub {
 				window_max => 8,
 				wait_ms    => 1000,
 				longer_ms  => 1000 } } );
-	load( tickets => 40 );
+	load_revisions( $node, tickets => 40 );
 	ok( idle( $node, 120 ), 'all has its outcome' );
-	holds_newest('under protection');
+	newest('under protection');
 	my $refused = $remote->counters('dynamics')->{refused};
 	cmp_ok( $refused->{requests}, '>=', 2, 'there was a limit' );
 	is( $refused->{'sent during retry-after'} || 0, 0, 'and it was kept to' );
-	gone('limits');
+	drop_destination( $node, 'limits' );
 };
 
 subtest 'tokens: one that ends loses and repeats nothing' => sub {
 	dynamics('tokens');
 	for ( 1 .. 3 )
 	{
-		load( tickets => 10 );
+		load_revisions( $node, tickets => 10 );
 		ok( idle($node), 'all has its outcome' );
 		$remote->expire('dynamics');
 	}
-	holds_newest('with new tokens');
+	newest('with new tokens');
 	is( $remote->repeats( 'dynamics', 'cx_version' ),
 		0, 'nothing was written twice' );
 	is( ask(q(select max(attempt) from cxsig.deliveries where destination = 'tokens')
 		),
 		1,
 		'no attempt was burned' );
-	gone('tokens');
+	drop_destination( $node, 'tokens' );
 };
 
 subtest 'test_destination asks who it is, and changes nothing' => sub {
@@ -286,7 +245,7 @@ subtest 'test_destination asks who it is, and changes nothing' => sub {
 		't', 'a good one' );
 	is( $remote->requests( 'dynamics', 'whoami' ), 1, 'it asked who it is' );
 	is( $remote->total('dynamics'),                0, 'there is no row' );
-	gone('ping');
+	drop_destination( $node, 'ping' );
 };
 
 subtest 'config: what is wrong is named' => sub {

@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CxsigCrm qw(drop_destination);
 use CxsigRemote;
 use CxsigTest;
 use JSON::PP ();
@@ -339,12 +340,6 @@ SQL
 	return;
 }
 
-sub gone
-{
-	ask("select cxsig.drop_destination('$_')") for @_;
-	return;
-}
-
 ask($setup);
 append_to_file( $script, "select storm.write();\n" );
 
@@ -365,7 +360,7 @@ subtest 'tokens that end in mid-run lose and repeat nothing' => sub {
 			1,
 			"$name: no attempt was burned" );
 	}
-	gone( sort keys %api );
+	drop_destination( $node, $_ ) for sort keys %api;
 };
 
 subtest 'one record per ticket, equal to the newest revision' => sub {

@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CxsigCrm qw(drop_destination);
 use CxsigRemote;
 use CxsigTest;
 use HTTP::Tiny ();
@@ -177,14 +178,6 @@ sub crm
 	return;
 }
 
-sub gone
-{
-	my ($name) = @_;
-
-	ask( 'select cxsig.drop_destination(' . literal($name) . ')' );
-	return;
-}
-
 # Two revisions of each of the tickets 1 to 12.
 sub load
 {
@@ -276,7 +269,7 @@ for my $name (qw(salesforce hubspot zendesk dynamics))
 			'verify backfill ' . ( $gone ? 2 : 1 ) . ' done',
 			'repairs shows it' );
 		is( verified( $name, 'repair => true' ), '', 'nothing to repair' );
-		gone($name);
+		drop_destination( $node, $name );
 	};
 
 	subtest "$name: what waits is no difference" => sub {
@@ -292,7 +285,7 @@ for my $name (qw(salesforce hubspot zendesk dynamics))
 		is( verified($name), '7 waiting', 'it is told of' );
 		is( verified( $name, 'repair => true' ),
 			'7 waiting', 'and not sent twice' );
-		gone($name);
+		drop_destination( $node, $name );
 	};
 
 	subtest "$name: left alone where it asks for that" => sub {
@@ -326,7 +319,7 @@ for my $name (qw(salesforce hubspot zendesk dynamics))
 			'ten minutes are too long: nothing is known' );
 		is( $remote->requests( $name, $crm->{read}, 503 ),
 			1, 'it was asked once' );
-		gone($name);
+		drop_destination( $node, $name );
 	};
 }
 
@@ -346,7 +339,7 @@ subtest 'zendesk: a ticket that is not there' => sub {
 		ask("select detail from cxsig.verify('zendesk', since => '$since')"),
 		qr/changed, not made/,
 		'and why' );
-	gone('zendesk');
+	drop_destination( $node, 'zendesk' );
 };
 
 subtest 'repair: nothing newer is taken back' => sub {
@@ -376,7 +369,7 @@ subtest 'repair: nothing newer is taken back' => sub {
 	is( scalar $remote->regressions( 'dynamics', 'cx_version' ),
 		0, 'none ever was older than before' );
 	is( verified('dynamics'), '', 'all is equal' );
-	gone('dynamics');
+	drop_destination( $node, 'dynamics' );
 };
 
 subtest 'what becomes newer while it is read is no difference' => sub {
@@ -403,7 +396,7 @@ subtest 'what becomes newer while it is read is no difference' => sub {
 		'what was read is not taken for a difference' );
 	$session->quit;
 	is( verified('dynamics'), '', 'all is equal' );
-	gone('dynamics');
+	drop_destination( $node, 'dynamics' );
 };
 
 subtest 'repair: the newest revision that the filter lets pass' => sub {
@@ -421,7 +414,7 @@ subtest 'repair: the newest revision that the filter lets pass' => sub {
 			'one differs' );
 		ok( idle($node), 'all is sent' );
 		is( verified('dynamics'), '', 'all is equal again' );
-		gone('dynamics');
+		drop_destination( $node, 'dynamics' );
 	}
 };
 
@@ -447,7 +440,7 @@ subtest 'accounts: the newest of each' => sub {
 	is( verified( 'dynamics', 'repair => true' ),
 		'A-1 differs cx_sentiment positive mixed',
 		'one differs, and is not repaired' );
-	gone('dynamics');
+	drop_destination( $node, 'dynamics' );
 };
 
 subtest 'tokens: one that has ended' => sub {
@@ -457,7 +450,7 @@ subtest 'tokens: one that has ended' => sub {
 	is( verified('dynamics'), '', 'another is got' );
 	cmp_ok( $remote->requests( 'dynamics', 'read', 401 ),
 		'>=', 1, 'the first was refused' );
-	gone('dynamics');
+	drop_destination( $node, 'dynamics' );
 };
 
 subtest 'a call can be ended' => sub {
@@ -486,7 +479,7 @@ subtest 'a call can be ended' => sub {
 		),
 		qr/statement timeout/,
 		'while it waits' );
-	gone('dynamics');
+	drop_destination( $node, 'dynamics' );
 };
 
 $node->stop;

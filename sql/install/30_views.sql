@@ -168,7 +168,7 @@ comment on column cxsig.destination_status.retrying_lanes is 'lanes with an even
 comment on column cxsig.destination_status.held_lanes is 'those of them that wait for a person';
 comment on column cxsig.destination_status.dead is 'open dead letters: see dead_letters';
 comment on column cxsig.destination_status.filtered is 'events its filter has left out since it was created';
-comment on column cxsig.destination_status.holding is 'what keeps it from sending, or from sending all it could: a rate limit, the quota, an open breaker; null where nothing does';
+comment on column cxsig.destination_status.holding is 'what keeps it from sending, or from sending all it could: a rate limit, the quota, an open breaker, a token that is not there yet; null where nothing does';
 comment on column cxsig.destination_status.quota_used is 'how much of what the remote allows was used, as it told last; null where it tells of no quota';
 comment on column cxsig.destination_status.quota_limit is 'how much it allows';
 comment on column cxsig.destination_status.quota_at is 'when it told';

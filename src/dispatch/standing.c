@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "dispatch/quota.h"
 #include "dispatch/standing.h"
+#include "dispatch/token.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -21,8 +22,10 @@ standing_now(const CxsigDestination *destination, CxsigStanding *standing)
 
 	memset(standing, 0, sizeof(*standing));
 	standing->quota = destination->transport->quota;
-	if (level == CXSIG_QUOTA_SPENT &&
-		(breaker->state == CXSIG_BREAKER_OPEN || breaker->hold_until <= cxsig_clock_now()))
+	if (!cxsig_token_ready(destination, cxsig_clock_now()))
+		standing->holding = "no token: it is asked for until there is one";
+	else if (level == CXSIG_QUOTA_SPENT &&
+			 (breaker->state == CXSIG_BREAKER_OPEN || breaker->hold_until <= cxsig_clock_now()))
 		standing->holding = "quota: used up, a probe now and then";
 	else if (breaker->state == CXSIG_BREAKER_OPEN)
 		standing->holding = "breaker open: it fails, one probe at a time";

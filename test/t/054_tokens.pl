@@ -325,12 +325,22 @@ subtest 'a token is not used before it is committed' => sub {
 		'others get it, of either dispatcher' );
 	is( report('locked')->{taken},
 		0, 'it cannot be written: nothing is sent' );
+	ok( wait_for(
+			$node,
+			q(select holding ~ '^no token' from cxsig.destination_status where name = 'locked')
+		),
+		'and what it waits for is shown' );
 	$session->query_safe('rollback');
 	$session->quit;
 	ok( idle($node), 'then it is' );
 	is( report('locked')->{taken},  1, 'delivered' );
 	is( report('locked')->{reused}, 0, 'and not asked for again' );
 	is( report('locked')->{asked},  1, 'at all' );
+	ok( wait_for(
+			$node,
+			q(select holding is null from cxsig.destination_status where name = 'locked')
+		),
+		'and no more' );
 	gone(qw(locked beside1 beside2));
 };
 

@@ -67,6 +67,17 @@ cxsig_crm_append_encoded(StringInfo out, const char *text)
 }
 
 bool
+cxsig_crm_was_tried(const CxsigAttempt *attempts, int n)
+{
+	for (int i = 0; attempts != NULL && i < n; i++)
+	{
+		if (attempts[i].attempt > 1)
+			return true;
+	}
+	return false;
+}
+
+bool
 cxsig_crm_is_object(const CxsigResponse *response)
 {
 	return is_json(response, '{');

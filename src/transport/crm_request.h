@@ -26,6 +26,9 @@ extern void cxsig_crm_add_header(CxsigRequest *request, const char *name, const 
 /* Append text percent-encoded: all but letters, digits and "-._~". */
 extern void cxsig_crm_append_encoded(StringInfo out, const char *text);
 
+/* Is it not the first attempt at each of them? A ping has no attempts. */
+extern bool cxsig_crm_was_tried(const CxsigAttempt *attempts, int n);
+
 /* Is the answer's body there as a whole, and an object in JSON? */
 extern bool cxsig_crm_is_object(const CxsigResponse *response);
 

@@ -35,7 +35,6 @@ static bool says(CxsigJsonSpan value, const char *words);
 static CxsigHubspotError classify_answer(const CxsigResponse *response, CxsigJsonSpan error);
 static int64 wait_ms(const CxsigHubspot *hubspot, const CxsigResponse *response,
 					 CxsigJsonSpan error);
-static bool was_tried(const CxsigAttempt *attempts, int n);
 
 CxsigHubspotError
 cxsig_hubspot_classify(CxsigJsonSpan error)
@@ -115,7 +114,7 @@ cxsig_hubspot_read_refused(const CxsigHubspot *hubspot, const CxsigAttempt *atte
 			result->retry_after_ms = wait_ms(hubspot, response, error);
 			break;
 		case CXSIG_HUBSPOT_ONCE:
-			result->outcome = was_tried(attempts, n) ? CXSIG_POISON : CXSIG_RETRY;
+			result->outcome = cxsig_crm_was_tried(attempts, n) ? CXSIG_POISON : CXSIG_RETRY;
 			break;
 		case CXSIG_HUBSPOT_BAD:
 			result->outcome = CXSIG_POISON;
@@ -164,16 +163,4 @@ wait_ms(const CxsigHubspot *hubspot, const CxsigResponse *response, CxsigJsonSpa
 		default:
 			return response->retry_after_ms;
 	}
-}
-
-/* Is it not the first attempt at any of them? A ping has no attempts. */
-static bool
-was_tried(const CxsigAttempt *attempts, int n)
-{
-	for (int i = 0; attempts != NULL && i < n; i++)
-	{
-		if (attempts[i].attempt > 1)
-			return true;
-	}
-	return false;
 }

@@ -14,7 +14,6 @@ static const char *const not_the_token[] = {"This session is not valid for use w
 
 static CxsigSalesforceError classify(const CxsigResponse *response, CxsigJsonSpan error);
 static bool is_final(const CxsigResponse *response);
-static bool was_tried(const CxsigAttempt *attempts, int n);
 
 void
 cxsig_salesforce_read_refused(const CxsigSalesforce *salesforce, const CxsigAttempt *attempts,
@@ -54,7 +53,7 @@ cxsig_salesforce_read_refused(const CxsigSalesforce *salesforce, const CxsigAtte
 				Max((int64) salesforce->limit_backoff_ms, response->retry_after_ms);
 			break;
 		case CXSIG_SALESFORCE_ONCE:
-			result->outcome = was_tried(attempts, n) ? CXSIG_POISON : CXSIG_RETRY;
+			result->outcome = cxsig_crm_was_tried(attempts, n) ? CXSIG_POISON : CXSIG_RETRY;
 			break;
 		case CXSIG_SALESFORCE_BAD:
 			result->outcome = CXSIG_POISON;
@@ -101,18 +100,6 @@ is_final(const CxsigResponse *response)
 	for (int i = 0; i < (int) lengthof(not_the_token); i++)
 	{
 		if (strstr(response->body, not_the_token[i]) != NULL)
-			return true;
-	}
-	return false;
-}
-
-/* Is it not the first attempt at any of them? A ping has no attempts. */
-static bool
-was_tried(const CxsigAttempt *attempts, int n)
-{
-	for (int i = 0; attempts != NULL && i < n; i++)
-	{
-		if (attempts[i].attempt > 1)
 			return true;
 	}
 	return false;

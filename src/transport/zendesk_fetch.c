@@ -24,6 +24,7 @@ static CxsigJsonSpan find_record(CxsigJsonSpan list, const char *key, const char
 static void flatten_expected(const CxsigZendesk *zendesk, const char *wanted, StringInfo out);
 static void flatten_actual(const CxsigZendesk *zendesk, CxsigJsonSpan found, StringInfo out);
 static void append_custom_fields(StringInfo out, CxsigJsonSpan list);
+static void append_member(StringInfo out, const CxsigJsonMember *member);
 static void append_members(StringInfo out, CxsigJsonSpan prefix, CxsigJsonSpan object);
 static void append_tags(StringInfo out, char **tags, int n, const char *value);
 static void append_tags_found(StringInfo out, CxsigJsonSpan list);
@@ -177,16 +178,24 @@ flatten_expected(const CxsigZendesk *zendesk, const char *wanted, StringInfo out
 			append_tags(out, tags.add, tags.n_add, "true");
 			append_tags(out, tags.remove, tags.n_remove, "null");
 		}
-		else if (*member.value.start == '{')
-			append_members(out, member.name, member.value);
 		else
-		{
-			open_member(out);
-			appendBinaryStringInfo(out, member.name.start, member.name.len);
-			append_value(out, member.value);
-		}
+			append_member(out, &member);
 	}
 	appendStringInfoChar(out, '}');
+}
+
+/* A field by its name, an object by those of its members. */
+static void
+append_member(StringInfo out, const CxsigJsonMember *member)
+{
+	if (*member->value.start == '{')
+	{
+		append_members(out, member->name, member->value);
+		return;
+	}
+	open_member(out);
+	appendBinaryStringInfo(out, member->name.start, member->name.len);
+	append_value(out, member->value);
 }
 
 /* What was found, in the same form. */
@@ -204,14 +213,8 @@ flatten_actual(const CxsigZendesk *zendesk, CxsigJsonSpan found, StringInfo out)
 			append_tags_found(out, member.value);
 		else if (tickets && is_named(member.name, "custom_fields"))
 			append_custom_fields(out, member.value);
-		else if (*member.value.start == '{')
-			append_members(out, member.name, member.value);
 		else
-		{
-			open_member(out);
-			appendBinaryStringInfo(out, member.name.start, member.name.len);
-			append_value(out, member.value);
-		}
+			append_member(out, &member);
 	}
 	appendStringInfoChar(out, '}');
 }

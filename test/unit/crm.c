@@ -17,6 +17,8 @@ crm_answer(int status, const char *headers, const char *body)
 {
 	CxsigResponse response = {.status = status, .retry_after_ms = -1, .error = ""};
 
+	if (status == 0)
+		response.error = "could not connect";
 	headers_of_answer = headers;
 	response.body = body;
 	response.body_len = strlen(body);
@@ -58,6 +60,22 @@ crm_attempt(const char *ticket, const char *record)
 	attempt.event = crm_event(ticket, record);
 	attempt.attempt = 1;
 	return attempt;
+}
+
+void
+crm_clear(CxsigResult *results, int n)
+{
+	memset(results, 0, sizeof(CxsigResult) * n);
+	for (int i = 0; i < n; i++)
+		results[i].retry_after_ms = -1;
+}
+
+bool
+crm_outcomes(const CxsigResult *results, CxsigOutcome first, CxsigOutcome second,
+			 CxsigOutcome third)
+{
+	return results[0].outcome == first && results[1].outcome == second &&
+		   results[2].outcome == third;
 }
 
 const char *

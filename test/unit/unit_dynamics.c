@@ -30,7 +30,6 @@ static void check_bad_parts(void);
 static void check_fetch(void);
 static int build(int n, int max_bytes, CxsigRequest *request);
 static void answered(int n, int status, const char *headers, const char *body);
-static bool outcomes(CxsigOutcome first, CxsigOutcome second, CxsigOutcome third);
 
 void
 unit_dynamics(void)
@@ -175,8 +174,8 @@ check_status(void)
 		unit_check(results[0].final == (cases[i].status == 403), __FILE__, cases[i].status,
 				   "final");
 		answered(N, cases[i].status, "", "");
-		unit_check(outcomes(cases[i].many, cases[i].many, cases[i].many), __FILE__, cases[i].status,
-				   "many");
+		unit_check(crm_outcomes(results, cases[i].many, cases[i].many, cases[i].many), __FILE__,
+				   cases[i].status, "many");
 	}
 	answered(1, 204, "OData-EntityId: https://x/api/data/v9.2/cx_ts(" GUID ")\n", "");
 	CHECK_TEXT(results[0].remote_id, GUID);
@@ -205,7 +204,7 @@ check_parts(void)
 			 GOOD PART "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\r\n"
 					   "{\"error\":{\"code\":\"0x1\",\"message\":\"bad\"}}\r\n" PART
 					   "HTTP/1.1 429 Too Many\r\nRetry-After: 9\r\n\r\n\r\n--r--\r\n");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_POISON, CXSIG_RETRY));
 	CHECK_TEXT(results[0].remote_id, GUID);
 	CHECK_TEXT(results[1].detail, "0x1: bad");
 	CHECK(results[1].status == 400 && results[1].retry_after_ms == -1);
@@ -219,25 +218,27 @@ check_parts(void)
 			 "Content-Type: application/http\r\n\r\nHTTP/1.1 204 No\r\n\r\n\r\n"
 			 "--r\r\nContent-ID: 1\r\nContent-Type: application/http\r\n\r\n"
 			 "HTTP/1.1 204 No\r\n\r\n\r\n--r--");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_POISON));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_POISON));
 
 	/* a refusal with parts: what came before it was done */
 	answered(N, 400, BATCH_TYPE, GOOD PART "HTTP/1.1 400 Bad\r\n\r\n{}\r\n--r--");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_POISON, CXSIG_RETRY));
 	CHECK_TEXT(results[2].detail, "the answer has no part for this event");
 	answered(N, 200, BATCH_TYPE, GOOD PART "HTTP/1.1 403 Forbidden\r\n\r\n\r\n" GOOD "--r--");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_DELIVERED) && !results[1].final);
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_POISON, CXSIG_DELIVERED) &&
+		  !results[1].final);
 	answered(N, 200, BATCH_TYPE, GOOD PART "HTTP/1.1 401 No\r\n\r\n\r\n" GOOD "--r--");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_DELIVERED));
 	answered(N, 200, BATCH_TYPE,
 			 PART "HTTP/1.1 403 Forbidden\r\n\r\n\r\n" PART
 				  "HTTP/1.1 403 Forbidden\r\n\r\n\r\n" PART
 				  "HTTP/1.1 403 Forbidden\r\n\r\n\r\n--r--");
-	CHECK(outcomes(CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED) && results[1].final);
+	CHECK(crm_outcomes(results, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED) &&
+		  results[1].final);
 	attempts[1].attempt = 2;
 	answered(N, 200, BATCH_TYPE,
 			 PART "HTTP/1.1 412 No\r\n\r\n\r\n" PART "HTTP/1.1 412 No\r\n\r\n\r\n" GOOD "--r--");
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_POISON, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_POISON, CXSIG_DELIVERED));
 	attempts[1].attempt = 1;
 }
 
@@ -246,24 +247,24 @@ static void
 check_bad_parts(void)
 {
 	answered(N, 200, BATCH_TYPE, GOOD PART "garbage\r\n" GOOD "--r--");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_DELIVERED));
 	answered(N, 200, BATCH_TYPE, GOOD GOOD PART "HTTP/1.1 204 No Con");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_RETRY));
 	answered(N, 200, BATCH_TYPE, GOOD GOOD GOOD GOOD GOOD "--r--");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
 	answered(N, 200, BATCH_TYPE, "--r--");
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 	answered(N, 200, BATCH_TYPE, "[]");
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 	CHECK_TEXT(results[0].detail, "HTTP status 200, but the answer has no parts");
 	answered(N, 200, "", GOOD GOOD GOOD "--r--");
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 	answered(N, 200, BATCH_TYPE,
 			 "--r\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n"
 			 "Content-Type: application/http\r\n\r\nHTTP/1.1 204 No\r\n\r\n\r\n--c--\r\n--r--");
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 	answered(N, 503, BATCH_TYPE, GOOD GOOD GOOD "--r--");
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 }
 
 static void
@@ -316,17 +317,6 @@ answered(int n, int status, const char *headers, const char *body)
 {
 	CxsigResponse response = crm_answer(status, headers, body);
 
-	memset(results, 0, sizeof(results));
-	for (int i = 0; i < n; i++)
-		results[i].retry_after_ms = -1;
-	if (status == 0)
-		response.error = "could not connect";
+	crm_clear(results, lengthof(results));
 	cxsig_dynamics_read(&dynamics.base, attempts, n, &response, results);
-}
-
-static bool
-outcomes(CxsigOutcome first, CxsigOutcome second, CxsigOutcome third)
-{
-	return results[0].outcome == first && results[1].outcome == second &&
-		   results[2].outcome == third;
 }

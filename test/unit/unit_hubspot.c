@@ -32,7 +32,6 @@ static void check_garbage(void);
 static void check_fetch(void);
 static const char *trace(int i);
 static void answered(int n, int status, const char *headers, const char *body);
-static bool outcomes(CxsigOutcome first, CxsigOutcome second, CxsigOutcome third);
 
 /* What a config says needs a server to be read. */
 CxsigTransport *
@@ -91,7 +90,7 @@ check_results(void)
 				 "\"t-3\"}},{\"id\":\"11\",\"objectWriteTraceId\":\"%s\"},{\"id\":\"12\","
 				 "\"objectWriteTraceId\":\"%s\"}]}",
 				 trace(0), trace(1)));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
 	CHECK_TEXT(results[0].remote_id, "11");
 	CHECK_TEXT(results[1].remote_id, "12");
 	CHECK_TEXT(results[2].remote_id, "13");
@@ -99,14 +98,14 @@ check_results(void)
 	/* one is missing, and nothing says why */
 	answered(N, 200, NULL,
 			 psprintf("{\"results\":[{\"id\":\"1\",\"objectWriteTraceId\":\"%s\"}]}", trace(1)));
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_DELIVERED, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_DELIVERED, CXSIG_RETRY));
 
 	/* as many as there were, with no name */
 	answered(N, 200, NULL, "{\"results\":[{\"id\":\"1\"},{\"id\":\"2\"},{\"id\":\"3\"}]}");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
 	CHECK_TEXT(results[0].remote_id, "");
 	answered(N, 200, NULL, "{\"results\":[{\"id\":\"1\"},{\"id\":\"2\"}]}");
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 }
 
 static void
@@ -120,29 +119,29 @@ check_errors(void)
 				 "\"bad a\",\"correlationId\":\"c-7\",\"context\":{\"objectWriteTraceId\":"
 				 "[\"%s\"]}},{\"category\":\"CONFLICT\",\"context\":{\"ids\":[\"T-3\"]}}]}",
 				 good, trace(1)));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_POISON, CXSIG_RETRY));
 	CHECK_TEXT(results[1].detail, "VALIDATION_ERROR: bad a (correlationId c-7)");
 	attempts[2].attempt = 2;
 	answered(N, 207, NULL,
 			 psprintf("{\"results\":[%s],\"errors\":[{\"category\":\"CONFLICT\"}]}", good));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_POISON));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_POISON));
 	attempts[2].attempt = 1;
 
 	/* errors that name nobody: of one kind they are of all that are missing */
 	answered(
 		N, 207, NULL,
 		psprintf("{\"results\":[%s],\"errors\":[%s]}", good, ERROR_OF("VALIDATION_ERROR", "x")));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_POISON));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_POISON, CXSIG_POISON));
 	answered(N, 207, NULL,
 			 psprintf("{\"results\":[%s],\"errors\":[%s,%s]}", good,
 					  ERROR_OF("VALIDATION_ERROR", "x"), ERROR_OF("CONFLICT", "x")));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_RETRY));
 
 	/* a property that there is not: the mapping's fault where nobody passed */
 	answered(
 		N, 207, NULL,
 		"{\"results\":[],\"errors\":[" ERROR_OF("VALIDATION_ERROR", "PROPERTY_DOESNT_EXIST") "]}");
-	CHECK(outcomes(CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED));
+	CHECK(crm_outcomes(results, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED));
 	CHECK(results[1].final);
 }
 
@@ -150,7 +149,7 @@ static void
 check_whole(void)
 {
 	answered(N, 400, NULL, ERROR_OF("VALIDATION_ERROR", "no"));
-	CHECK(outcomes(CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
+	CHECK(crm_outcomes(results, CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
 	CHECK_TEXT(results[2].detail, "VALIDATION_ERROR: no (correlationId c-1)");
 	answered(1, 400, NULL, ERROR_OF("VALIDATION_ERROR", "no"));
 	CHECK(results[0].outcome == CXSIG_POISON);
@@ -163,10 +162,10 @@ check_whole(void)
 	answered(N, 404, NULL, "nope");
 	CHECK(results[1].outcome == CXSIG_UNAUTHORISED && results[1].final);
 	answered(N, 409, NULL, ERROR_OF("CONFLICT", "no"));
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 	attempts[1].attempt = 2;
 	answered(N, 409, NULL, ERROR_OF("CONFLICT", "no"));
-	CHECK(outcomes(CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
+	CHECK(crm_outcomes(results, CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
 	attempts[1].attempt = 1;
 	answered(N, 502, NULL, "");
 	CHECK(results[1].outcome == CXSIG_RETRY);
@@ -218,9 +217,11 @@ check_garbage(void)
 	for (int i = 0; i < (int) lengthof(bodies); i++)
 	{
 		answered(N, 207, NULL, bodies[i]);
-		unit_check(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY), __FILE__, __LINE__, bodies[i]);
+		unit_check(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY), __FILE__, __LINE__,
+				   bodies[i]);
 		answered(N, 400, NULL, bodies[i]);
-		unit_check(outcomes(CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT), __FILE__, __LINE__, bodies[i]);
+		unit_check(crm_outcomes(results, CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT), __FILE__, __LINE__,
+				   bodies[i]);
 	}
 }
 
@@ -259,15 +260,6 @@ answered(int n, int status, const char *headers, const char *body)
 {
 	CxsigResponse response = crm_answer(status, headers, body);
 
-	memset(results, 0, sizeof(results));
-	for (int i = 0; i < n; i++)
-		results[i].retry_after_ms = -1;
+	crm_clear(results, lengthof(results));
 	cxsig_hubspot_read(&hubspot.base, attempts, n, &response, results);
-}
-
-static bool
-outcomes(CxsigOutcome first, CxsigOutcome second, CxsigOutcome third)
-{
-	return results[0].outcome == first && results[1].outcome == second &&
-		   results[2].outcome == third;
 }

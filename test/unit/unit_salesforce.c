@@ -36,7 +36,6 @@ static void check_garbage(void);
 static void check_quota(void);
 static void check_fetch(void);
 static void answered(int n, int status, const char *headers, const char *body);
-static bool outcomes(CxsigOutcome first, CxsigOutcome second, CxsigOutcome third);
 
 /* What a config says needs a server to be read. */
 CxsigTransport *
@@ -146,7 +145,7 @@ check_rows(void)
 	answered(N, 200, NULL,
 			 "[" OK("a01") "," BAD("STRING_TOO_LONG",
 								   "A__c: too long") "," BAD("UNABLE_TO_LOCK_ROW", "locked") "]");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_POISON, CXSIG_RETRY));
 	CHECK_TEXT(results[0].remote_id, "a01");
 	CHECK_TEXT(results[1].detail, "STRING_TOO_LONG: A__c: too long");
 	CHECK(results[2].retry_after_ms == -1);
@@ -155,7 +154,7 @@ check_rows(void)
 	attempts[1].attempt = 2;
 	answered(N, 200, NULL,
 			 "[" BAD("DUPLICATE_VALUE", "x") "," BAD("DUPLICATE_VALUE", "x") "," OK("a") "]");
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_POISON, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_POISON, CXSIG_DELIVERED));
 	attempts[1].attempt = 1;
 
 	/* the gravest of several errors decides */
@@ -203,16 +202,16 @@ static void
 check_whole(void)
 {
 	answered(N, 400, NULL, REFUSED("JSON_PARSER_ERROR", "no"));
-	CHECK(outcomes(CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
+	CHECK(crm_outcomes(results, CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
 	CHECK_TEXT(results[2].detail, "JSON_PARSER_ERROR: no");
 	answered(1, 400, NULL, REFUSED("JSON_PARSER_ERROR", "no"));
 	CHECK(results[0].outcome == CXSIG_POISON);
 	answered(N, 400, NULL, REFUSED("UNABLE_TO_LOCK_ROW", "no"));
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 
 	/* what is wrong for all kills none */
 	answered(N, 404, NULL, REFUSED("NOT_FOUND", "no S__c"));
-	CHECK(outcomes(CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED));
+	CHECK(crm_outcomes(results, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED, CXSIG_UNAUTHORISED));
 	CHECK(results[0].final && results[2].final);
 	answered(1, 400, NULL, REFUSED("INVALID_FIELD", "No such column 'A__c'"));
 	CHECK(results[0].outcome == CXSIG_UNAUTHORISED && results[0].final);
@@ -242,7 +241,7 @@ check_suspects(void)
 	answered(N, 200, NULL,
 			 "[" OK("a") "," BAD("INSUFFICIENT_ACCESS_OR_READONLY",
 								 "x") "," BAD("INVALID_FIELD", "No such column 'A__c'") "]");
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_POISON));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_POISON, CXSIG_POISON));
 	CHECK(!results[2].final);
 	answered(2, 200, NULL,
 			 "[" BAD("INVALID_FIELD", "No such column 'A__c'") "," BAD(
@@ -285,14 +284,16 @@ check_garbage(void)
 	for (int i = 0; i < (int) lengthof(bodies); i++)
 	{
 		answered(N, 200, NULL, bodies[i]);
-		unit_check(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY), __FILE__, __LINE__, bodies[i]);
+		unit_check(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY), __FILE__, __LINE__,
+				   bodies[i]);
 		answered(N, 400, NULL, bodies[i]);
-		unit_check(outcomes(CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT), __FILE__, __LINE__, bodies[i]);
+		unit_check(crm_outcomes(results, CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT), __FILE__, __LINE__,
+				   bodies[i]);
 	}
 	response = crm_answer(200, NULL, "[" OK("a") "," OK("b") "," OK("c") "]");
 	response.body_truncated = true;
 	cxsig_salesforce_read(&salesforce.base, attempts, N, &response, results);
-	CHECK(outcomes(CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
+	CHECK(crm_outcomes(results, CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
 }
 
 static void
@@ -347,15 +348,6 @@ answered(int n, int status, const char *headers, const char *body)
 {
 	CxsigResponse response = crm_answer(status, headers, body);
 
-	memset(results, 0, sizeof(results));
-	for (int i = 0; i < n; i++)
-		results[i].retry_after_ms = -1;
+	crm_clear(results, lengthof(results));
 	cxsig_salesforce_read(&salesforce.base, attempts, n, &response, results);
-}
-
-static bool
-outcomes(CxsigOutcome first, CxsigOutcome second, CxsigOutcome third)
-{
-	return results[0].outcome == first && results[1].outcome == second &&
-		   results[2].outcome == third;
 }

@@ -36,7 +36,6 @@ static void check_rates(void);
 static void check_hostile(void);
 static void answered(CxsigZendeskWay way, int n, int status, const char *headers, const char *body);
 static bool followed(CxsigZendeskWay way, int status, const char *headers, const char *body);
-static bool outcomes(CxsigOutcome first, CxsigOutcome second, CxsigOutcome third);
 
 void
 unit_zendesk_answers(void)
@@ -86,8 +85,8 @@ check_status(void)
 		unit_check(results[0].final == (cases[i].status == 403), __FILE__, cases[i].status,
 				   "final");
 		answered(CXSIG_ZENDESK_TICKETS, N, cases[i].status, "", "");
-		unit_check(outcomes(cases[i].many, cases[i].many, cases[i].many), __FILE__, cases[i].status,
-				   "many");
+		unit_check(crm_outcomes(results, cases[i].many, cases[i].many, cases[i].many), __FILE__,
+				   cases[i].status, "many");
 	}
 	answered(CXSIG_ZENDESK_TICKETS, 1, 422, "", "");
 	CHECK(results[0].outcome == CXSIG_POISON);
@@ -137,7 +136,7 @@ check_job_results(void)
 			"[{\"id\":103,\"success\":true,\"status\":\"Updated\"},"
 			"{\"id\":102,\"success\":false,\"error\":\"RecordInvalid\",\"details\":\"closed\"},"
 			"{\"id\":101,\"index\":2,\"success\":true}]"));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_POISON, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_POISON, CXSIG_DELIVERED));
 	CHECK_TEXT(results[0].remote_id, "101");
 	CHECK_TEXT(results[1].detail, "RecordInvalid: closed");
 	CHECK_TEXT(results[2].remote_id, "103");
@@ -146,7 +145,7 @@ check_job_results(void)
 	answered(CXSIG_ZENDESK_TICKETS, N, 200, "",
 			 JOB("completed", "[{\"index\":1,\"error\":\"UpdateConflict\"},{\"id\":101,\"status\":"
 							  "\"Updated\"},{\"index\":2,\"status\":\"Failed\"}]"));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_POISON));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_POISON));
 	CHECK_TEXT(results[1].detail, "UpdateConflict");
 	CHECK_TEXT(results[2].detail, "the job did not change it, without a word");
 
@@ -154,7 +153,7 @@ check_job_results(void)
 	answered(CXSIG_ZENDESK_TICKETS, N, 200, "",
 			 JOB("failed", "[{\"id\":101,\"success\":true},{\"id\":101,\"error\":\"X\"},"
 						   "{\"id\":999,\"error\":\"X\"},{\"index\":99,\"error\":\"X\"}]"));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_RETRY, CXSIG_RETRY));
 	CHECK_TEXT(results[2].detail, "the job has no result for this event");
 
 	/* users by their external id, and Zendesk's own */
@@ -162,7 +161,7 @@ check_job_results(void)
 			 JOB("completed", "[{\"id\":9001,\"external_id\":\"102\",\"status\":\"Created\"},"
 							  "{\"id\":9002,\"external_id\":\"101\",\"status\":\"Updated\"},"
 							  "{\"index\":2,\"error\":\"UserUpdateError\"}]"));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_POISON));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_POISON));
 	CHECK_TEXT(results[0].remote_id, "9002");
 	CHECK_TEXT(results[1].remote_id, "9001");
 }
@@ -174,17 +173,17 @@ check_job_strays(void)
 	answered(CXSIG_ZENDESK_USERS, N, 200, "",
 			 JOB("completed", "[{\"id\":1,\"success\":true},{\"id\":2,\"success\":true},"
 							  "{\"id\":3,\"success\":true}]"));
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
 	CHECK_TEXT(results[0].remote_id, "");
 	answered(CXSIG_ZENDESK_USERS, N, 200, "",
 			 JOB("completed", "[{\"id\":1,\"success\":true},{\"error\":\"X\"},"
 							  "{\"id\":3,\"success\":true}]"));
-	CHECK(outcomes(CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
+	CHECK(crm_outcomes(results, CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
 	answered(CXSIG_ZENDESK_USERS, 1, 200, "", JOB("completed", "[{\"error\":\"X\"}]"));
 	CHECK(results[0].outcome == CXSIG_POISON);
 	CHECK_TEXT(results[0].detail, "X");
 	answered(CXSIG_ZENDESK_USERS, N, 200, "", JOB("completed", "[{\"id\":1,\"success\":true}]"));
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 }
 
 static void
@@ -192,17 +191,17 @@ check_job_ends(void)
 {
 	answered(CXSIG_ZENDESK_TICKETS, N, 200, "",
 			 "{\"job_status\":{\"id\":\"j\",\"status\":\"failed\",\"message\":\"no\"}}");
-	CHECK(outcomes(CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
+	CHECK(crm_outcomes(results, CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
 	CHECK_TEXT(results[0].detail, "the job failed: no");
 	answered(CXSIG_ZENDESK_TICKETS, 1, 200, "", JOB("failed", "null"));
 	CHECK(results[0].outcome == CXSIG_RETRY);
 	answered(CXSIG_ZENDESK_TICKETS, N, 200, "", JOB("killed", "[{\"id\":102,\"success\":true}]"));
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_DELIVERED, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_DELIVERED, CXSIG_RETRY));
 	answered(CXSIG_ZENDESK_TICKETS, N, 200, "", JOB("working", "null"));
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 	CHECK_TEXT(results[0].detail, "the job has not come to its end");
 	answered(CXSIG_ZENDESK_TICKETS, N, 200, "", JOB("completed", "[]"));
-	CHECK(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
+	CHECK(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY));
 }
 
 static void
@@ -356,7 +355,7 @@ check_rates(void)
 
 	answered(CXSIG_ZENDESK_TICKETS, N, 200, "X-Rate-Limit: 700\nX-Rate-Limit-Remaining: 699\n",
 			 job);
-	CHECK(outcomes(CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
+	CHECK(crm_outcomes(results, CXSIG_DELIVERED, CXSIG_DELIVERED, CXSIG_DELIVERED));
 	CHECK(results[0].retry_after_ms == -1);
 	CHECK(zendesk.base.quota.limit == 700 && zendesk.base.quota.used == 1);
 	CHECK(zendesk.base.quota.resets_at == 60000000);
@@ -422,11 +421,12 @@ check_hostile(void)
 		memset(&follow, 0, sizeof(follow));
 		unit_check(!followed(CXSIG_ZENDESK_TICKETS, 200, "", bad[i]), __FILE__, i, bad[i]);
 		answered(CXSIG_ZENDESK_TICKETS, N, 200, "", bad[i]);
-		unit_check(outcomes(CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY), __FILE__, i, bad[i]);
+		unit_check(crm_outcomes(results, CXSIG_RETRY, CXSIG_RETRY, CXSIG_RETRY), __FILE__, i,
+				   bad[i]);
 	}
 	answered(CXSIG_ZENDESK_TICKETS, N, 200, "",
 			 JOB("completed", "[7,null,[],\"x\",{\"id\":{}},{\"index\":-1},{\"index\":\"0\"}]"));
-	CHECK(outcomes(CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
+	CHECK(crm_outcomes(results, CXSIG_SPLIT, CXSIG_SPLIT, CXSIG_SPLIT));
 	for (int i = 0; i < (int) lengthof(rates); i++)
 	{
 		answered(CXSIG_ZENDESK_ONE, 1, 200, rates[i], "{\"ticket\":{\"id\":101}}");
@@ -444,13 +444,9 @@ answered(CxsigZendeskWay way, int n, int status, const char *headers, const char
 	const char *retry = strstr(headers, "Retry-After: ");
 
 	zendesk.way = way;
-	memset(results, 0, sizeof(results));
-	for (int i = 0; i < n; i++)
-		results[i].retry_after_ms = -1;
+	crm_clear(results, lengthof(results));
 	if (retry != NULL)
 		response.retry_after_ms = atoi(retry + strlen("Retry-After: ")) * INT64CONST(1000);
-	if (status == 0)
-		response.error = "could not connect";
 	cxsig_zendesk_read(&zendesk.base, attempts, n, &response, results);
 }
 
@@ -464,16 +460,7 @@ followed(CxsigZendeskWay way, int status, const char *headers, const char *body)
 	follow.step++;
 	if (retry != NULL)
 		response.retry_after_ms = atoi(retry + strlen("Retry-After: ")) * INT64CONST(1000);
-	if (status == 0)
-		response.error = "could not connect";
 	memset(&request, 0, sizeof(request));
 	return cxsig_zendesk_follow(&zendesk.base, attempts, way == CXSIG_ZENDESK_SAFE ? 1 : N, 1000000,
 								&response, &follow, &request);
-}
-
-static bool
-outcomes(CxsigOutcome first, CxsigOutcome second, CxsigOutcome third)
-{
-	return results[0].outcome == first && results[1].outcome == second &&
-		   results[2].outcome == third;
 }

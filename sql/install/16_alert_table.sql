@@ -43,30 +43,20 @@ comment on column cxsig.alert.resolved_by is 'the event that ended it';
 comment on column cxsig.alert.tickets is 'tickets of which the condition holds, 1,000 at most; it is over when it holds of none of them';
 comment on column cxsig.alert.ticket_positions is 'position of the newest event that said so, for each of them';
 
-create function cxsig._alerts(transport text) returns boolean
-    language sql immutable strict parallel safe
-    set search_path = pg_catalog, pg_temp
-begin atomic
-    select transport = any (array['slack', 'teams', 'pagerduty']);
-end;
-comment on function cxsig._alerts(text) is 'internal: whether a transport alerts people';
-
-create function cxsig._alert_condition() returns text
-    language sql immutable parallel safe
-    set search_path = pg_catalog, pg_temp
-begin atomic
-    select '$.churn_risk == "high" || $.sentiment == "very_negative"';
-end;
-comment on function cxsig._alert_condition() is 'internal: what is alerted about where the config does not say; the library knows the same';
+create function cxsig._alert_condition(transport text) returns text
+    language c stable strict parallel unsafe
+    as 'MODULE_PATHNAME', 'cxsig_alert_condition';
+comment on function cxsig._alert_condition(text) is
+    'internal: the condition of a transport''s alerts where the config has none; null where it alerts nobody; raises where there is no such transport';
 
 create function cxsig._alert_options(destination cxsig.destination, options jsonb) returns cxsig.destination
-    language plpgsql immutable
+    language plpgsql stable
     set search_path = pg_catalog, pg_temp
 as $$
 declare
     d alias for destination;
 begin
-    if not cxsig._alerts(d.transport) then
+    if cxsig._alert_condition(d.transport) is null then
         return d;
     end if;
     if d.history = 'latest' then

@@ -104,10 +104,10 @@ as $$
                              when l.filter is not null
                                   and cxsig.preview(e.event_id, l.projection, null::jsonb, l.filter) is null
                                  then 'filtered'
-                             when cxsig._alerts(l.transport)
+                             when cxsig._alert_condition(l.transport) is not null
                                   and (e.backfill or e.stale
                                        or cxsig.preview(e.event_id, l.projection, null::jsonb,
-                                                        coalesce(l.config ->> 'condition', cxsig._alert_condition())::jsonpath)
+                                                        coalesce(l.config ->> 'condition', cxsig._alert_condition(l.transport))::jsonpath)
                                           is null)
                                  then 'filtered'
                              when e.stale and l.history = 'latest' then 'not sent: stale'

@@ -7,11 +7,13 @@
 
 #include "event/event.h"
 #include "fmgr.h"
+#include "transport/alert_config.h"
 #include "transport/transport.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(cxsig_check_destination);
 PG_FUNCTION_INFO_V1(cxsig_transport_defaults);
+PG_FUNCTION_INFO_V1(cxsig_alert_condition);
 
 static void check_batch_size(const CxsigTransport *transport, const char *destination,
 							 int batch_size);
@@ -55,6 +57,15 @@ cxsig_transport_defaults(PG_FUNCTION_ARGS)
 	if (ops->defaults == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(ops->defaults)));
+}
+
+/* _alert_condition(transport): of its alerts where the config has none; null where it alerts nobody. */
+Datum
+cxsig_alert_condition(PG_FUNCTION_ARGS)
+{
+	if (!cxsig_transport_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)))->alerts)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(CXSIG_ALERT_CONDITION));
 }
 
 static void

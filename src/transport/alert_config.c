@@ -11,7 +11,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#define DEFAULT_CONDITION "$.churn_risk == \"high\" || $.sentiment == \"very_negative\""
 #define DEFAULT_WINDOW "1 hour"
 #define MAX_FLAG_URL 1024
 #define URL_SECRET "url"
@@ -100,7 +99,7 @@ parse_condition(const CxsigConfigObject *config, CxsigAlertConfig *into)
 	char *printed;
 	Datum path;
 
-	if (!read_input(jsonpath_in, text != NULL ? text : DEFAULT_CONDITION, &path))
+	if (!read_input(jsonpath_in, text != NULL ? text : CXSIG_ALERT_CONDITION, &path))
 		cxsig_config_refuse(config, "condition", "is no jsonpath",
 							"A jsonpath predicate, such as $.churn_risk == \"high\".");
 	if (cxsig_path_has_variable(DatumGetJsonPathP(path), &printed))

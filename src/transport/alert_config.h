@@ -26,6 +26,9 @@
 #include "transport/config_read.h"
 #include "transport/transport.h"
 
+/* What there is to alert about where the config does not say. */
+#define CXSIG_ALERT_CONDITION "$.churn_risk == \"high\" || $.sentiment == \"very_negative\""
+
 typedef enum CxsigSeverity
 {
 	CXSIG_CRITICAL,

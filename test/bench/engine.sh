@@ -103,27 +103,38 @@ bench_flat() {
 	drop flat
 }
 
+# rounds KIND COUNT: four times COUNT events at once; appends to rates.KIND and costs.KIND.
+rounds() {
+	local _
+	for _ in 1 2 3 4; do
+		steady "$2" 15000
+		echo "$RATE" >>"$WORKSPACE/tmp/rates.$1"
+		echo "$COST" >>"$WORKSPACE/tmp/costs.$1"
+	done
+}
+
+middle() { cat "$@" | median; }
+
+# The machine's own speed changes by a third within minutes: medians of four, with four before and four
+# after as the baseline.
 bench_flat_horizon() {
-	local n=$1 before held_rate held_cost
-	steady "$n" 15000
-	before="$RATE $COST"
-	row "$n events at once, before" "$RATE/s" "" "$COST us"
+	local n=$(($1 / 2)) at=$WORKSPACE/tmp base
+	rounds free "$n"
+	row "$n events at once, four times" "$(middle "$at/rates.free")/s" "" "$(middle "$at/costs.free") us"
 	horizon_held "$n"
-	held_rate=$RATE
-	held_cost=$COST
-	steady "$n" 15000
-	row "  after" "$RATE/s" "" "$COST us"
-	before="$(calc "(${before% *} + $RATE) / 2") $(calc "(${before#* } + $COST) / 2" 1)"
-	RATE=$held_rate
-	COST=$held_cost
-	compare "the same, the xmin horizon held for $horizon s" "$before" 10
+	rounds free "$n"
+	row "  with four after it" "$(middle "$at/rates.free")/s" "" "($(sort -n "$at/rates.free" | sed -n '1p;$p' | paste -sd' ' | sed 's/ / to /')), $(middle "$at/costs.free") us"
+	base="$(middle "$at/rates.free") $(middle "$at/costs.free")"
+	RATE=$(middle "$at/rates.held")
+	COST=$(middle "$at/costs.held")
+	compare "the same, the xmin horizon held for $horizon s" "$base" 10
 }
 
 holds() {
 	must "sessions that hold the horizon" "$(sql -c "select count(*) from pg_stat_activity where state = 'idle in transaction' and backend_xmin is not null")" 1
 }
 
-# A session holds the horizon while 500 events a second come and go, and then as many as before at once.
+# A session holds the horizon while 500 events a second come and go, and then as many at once as before.
 horizon_held() {
 	local holder
 	exec {HOLD}> >(exec psql -XAtq -d bench >/dev/null)
@@ -132,7 +143,7 @@ horizon_held() {
 	echo "begin isolation level repeatable read; select count(*) from cxsig.driver;" >&"$HOLD"
 	"$bench/pace" "$conninfo" 500 $((500 * horizon)) >/dev/null
 	holds
-	steady "$1" 15000
+	rounds held "$1"
 	holds
 	exec {HOLD}>&-
 	workspace_disowns "$holder"
